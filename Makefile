@@ -1,0 +1,36 @@
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: install test lint deps format demo clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[tasks,dev]'
+	touch $@
+
+test: $(STAMP)
+	$(BIN)/pytest --cov
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	if $(BIN)/python -c 'import torch' 2>/dev/null; then MYPYPATH=nano $(BIN)/mypy nano; fi
+	$(BIN)/lint-imports
+
+deps: $(STAMP)
+	$(BIN)/deptry src
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+demo: $(STAMP)
+	$(BIN)/relaygen demo
+
+clean:
+	rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find src tests nano -name __pycache__ -type d -prune -exec rm -rf {} +

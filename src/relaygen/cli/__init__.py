@@ -1,0 +1,46 @@
+"""The command line. Commands load lazily, so that `relaygen --help` imports none of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from relaygen import __version__
+
+app = App(
+    name="relaygen",
+    help="One answer, two models: a large reasoning model keeps the hard stretches, a small one writes the rest.",
+    version=__version__,
+)
+COMMANDS = {
+    "run": "Answer one question.",
+    "demo": "Compare large, small and the relay on held-out problems.",
+    "convert": "Make a local model from a Hugging Face one.",
+    "policies": "List the policies.",
+}
+for name, summary in COMMANDS.items():
+    app.command(f"relaygen.cli.{name}:{name}", name=name, help=summary)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command. Exit code 2 for what the user can mend, 1 for an engine that failed, 130 for Ctrl-C."""
+    from relaygen.errors import EngineError, RelayError
+
+    try:
+        app(arguments if arguments is None else list(arguments), exit_on_error=True)
+    except EngineError as error:
+        _fail(f"relaygen: {error}", 1)
+    except RelayError as error:
+        _fail(f"relaygen: {error}", 2)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
+        sys.exit(141)
+    except KeyboardInterrupt:
+        _fail("relaygen: interrupted", 130)
+
+
+def _fail(message: str, code: int) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(code)

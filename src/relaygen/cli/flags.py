@@ -1,0 +1,51 @@
+"""Flags that several commands share. A flag that is not given leaves the configuration file's value, or the default."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from relaygen.config import RelayConfig, load_config
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayFlags:
+    """Which pair, and how it samples."""
+
+    config: Path | None = None
+    """A relay.toml with any of these settings."""
+    large: str | None = None
+    """The large model: nano:large (the default) or a model folder."""
+    small: str | None = None
+    """The small model: nano:small (the default) or a model folder."""
+    profile: str | None = None
+    """Name or path of a profile with switch cues; by default the one that fits the pair."""
+    max_tokens: int | None = None
+    """Budget of one generation, reasoning and answer together."""
+    temperature: float | None = None
+    """0 is greedy."""
+    top_k: int | None = None
+    """Sample among this many tokens; 0 for all."""
+    top_p: float | None = None
+    """Sample among the most probable tokens that reach this probability."""
+    min_p: float | None = None
+    """Leave out tokens below this share of the most probable one's probability."""
+    seed: int | None = None
+    """The same seed gives the same answer."""
+    context: int | None = None
+    """Context length of local models, in tokens."""
+    threads: int | None = None
+    """Threads of each local model; 0 for all cores."""
+
+    def resolve(self, **changes: Any) -> RelayConfig:
+        """The configuration file with these flags, and `changes`, on top."""
+        given = asdict(self)
+        config = load_config(given.pop("config"))
+        return config.merged(given | changes)
+
+
+Json = Annotated[bool, Parameter(negative=())]

@@ -1,0 +1,78 @@
+"""`relay.toml`: one file for a pair and its settings. Command line flags win over the file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from relaygen.engines import EngineSettings
+from relaygen.errors import UsageError
+from relaygen.relay import Options, Relay
+from relaygen.types import Sampling
+
+
+class RelayConfig(BaseModel):
+    """Everything that `Relay.open` needs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    large: str = "nano:large"
+    """Reference of the large model: nano:large, or a model folder."""
+    small: str = "nano:small"
+    """Reference of the small model."""
+    policy: str = "relaygen"
+    """Who writes what, for example relaygen or random(share=0.7)."""
+    profile: str | None = None
+    """Name or path of a profile; by default the one that fits the pair."""
+    max_tokens: int = 32768
+    """Budget of a generation, reasoning and answer together."""
+    stop: tuple[str, ...] = ()
+    """Texts that end the answer."""
+    thinking: bool = True
+    """Whether the template asks for a reasoning stage."""
+    sampling: Sampling = Sampling()
+    """temperature, top_k, top_p, min_p, seed."""
+    engine: EngineSettings = EngineSettings()
+    """context, sequences, threads of models in this process."""
+
+    def merged(self, changes: dict[str, Any]) -> RelayConfig:
+        """This configuration with the changes that are not None; sampling and engine settings go by their names."""
+        given = {k: v for k, v in changes.items() if v is not None}
+        sampling = {k: given.pop(k) for k in list(given) if k in Sampling.__dataclass_fields__}
+        engine = {k: given.pop(k) for k in list(given) if k in EngineSettings.__dataclass_fields__}
+        given |= {"sampling": replace(self.sampling, **sampling), "engine": replace(self.engine, **engine)}
+        return self.model_copy(update=given)
+
+    @property
+    def options(self) -> Options:
+        return Options(
+            sampling=self.sampling, max_tokens=self.max_tokens, stop=tuple(self.stop), thinking=self.thinking
+        )
+
+    def open(self) -> Relay:
+        """Loads the pair. Raises UsageError and its kinds with one clear sentence."""
+        options = self.options
+        return Relay.open(
+            self.large, self.small, policy=self.policy, profile=self.profile, options=options, settings=self.engine
+        )
+
+
+def load_config(path: Path | None) -> RelayConfig:
+    """Reads a relay.toml; the defaults without one. Raises UsageError when it is missing or not valid."""
+    if path is None:
+        return RelayConfig()
+    try:
+        return TypeAdapter(RelayConfig).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsageError(f"The configuration {path} can't be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"The configuration {path} is not valid TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(
+            f"The configuration {path} is not valid: {'.'.join(map(str, first['loc']))}: {first['msg']}."
+        ) from error

@@ -1,0 +1,69 @@
+"""The seam between the relay and whatever produces tokens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from relaygen.chat import ChatTemplate
+from relaygen.tokenizer import Tokenizer
+from relaygen.types import Sampling, Scored, Token
+from relaygen.until import Matcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Params:
+    """What one `stream` call may do.
+
+    `eos` are the token ids that end a generation (of both models); the engine yields the one that it met and stops.
+    `top` asks for the two most probable tokens of each position. `offset` is the position of the first new token in
+    the completion: with `sampling.seed` it fixes the random numbers, so that segments do not repeat each other's.
+    """
+
+    max_tokens: int
+    sampling: Sampling = field(default_factory=Sampling)
+    eos: frozenset[int] = frozenset()
+    top: bool = False
+    offset: int = 0
+
+
+class Engine(Protocol):
+    """Produces tokens for one model. Stateless to the caller: the full prefix goes in with every call.
+
+    Reuse of cached prefixes is the engine's private matter. Calls may overlap; an engine bounds how many run at once.
+    """
+
+    name: str
+    """What the trace calls this engine, for example `nano:large`."""
+
+    tokenizer: Tokenizer
+    template: ChatTemplate | None
+    """How this model renders a conversation; None when it can't say."""
+
+    context: int
+    """Most tokens, prompt and completion together."""
+
+    def stream(
+        self, prompt: Sequence[int], params: Params, until: Matcher | None = None
+    ) -> AsyncGenerator[Token, None]:
+        """Continues `prompt` (token ids), yielding tokens as they are generated.
+
+        Stops after `params.max_tokens` tokens, after an id in `params.eos`, when the context is full, or after the
+        token at which `until` fires; every token has been fed to `until` before it is yielded, in order, none twice.
+        Closing the iterator aborts the generation. Raises ContextError before any work when the prompt leaves no
+        room, EngineError when it fails.
+        """
+        ...
+
+    async def score(self, tokens: Sequence[int], start: int = 1) -> list[Scored]:
+        """Teacher-forced reading: one `Scored` for each position from `start` (at least 1) to the end."""
+        ...
+
+    async def warm(self, prompt: Sequence[int]) -> None:
+        """Fills the cache with `prompt` and produces nothing."""
+        ...
+
+    async def aclose(self) -> None:
+        """Frees what the engine holds; running generations are aborted."""
+        ...

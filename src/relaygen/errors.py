@@ -1,0 +1,50 @@
+"""Every error that RelayGen raises on purpose.
+
+RelayError
+├── UsageError          what the user asked for can't be done; one sentence, exit code 2
+│   ├── ProfileError    a profile that is broken or belongs to another pair
+│   ├── ModelError      a model folder or tokenizer that can't be loaded
+│   └── ContextError    the prompt does not fit the context of a model
+├── MissingExtra        an optional dependency is not installed; names the extra
+└── EngineError         an engine failed while it was working; carries the partial trace
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from relaygen.types import Trace
+
+
+class RelayError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class UsageError(RelayError):
+    """What was asked for can't be done. The message says what was got, what is supported and what to do."""
+
+
+class ProfileError(UsageError):
+    """A profile can't be read, or was calibrated for another pair."""
+
+
+class ModelError(UsageError):
+    """A model folder, its tokenizer or its chat template can't be used."""
+
+
+class ContextError(UsageError):
+    """The prompt leaves no room in the context of a model."""
+
+
+class MissingExtra(RelayError):
+    """An optional dependency is missing; the message names the extra that brings it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"This needs the package {package!r}: install it with  pip install 'relaygen[{extra}]'")
+
+
+class EngineError(RelayError):
+    """An engine failed while it was working. `trace` holds what had been committed by then."""
+
+    trace: Trace | None = None

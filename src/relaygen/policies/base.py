@@ -1,0 +1,93 @@
+"""What a policy is: a generator of instructions that receives what happened.
+
+A policy does no I/O and sees no engine. The relay runs its instructions and applies to every policy alike: the token
+budget, end of sequence, the caller's stop texts, a missing `</think>`, the repetition guard, cancellation, accounting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from relaygen.types import Role, Segment, Token
+from relaygen.until import Until
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Let `role` write until a condition fires; what it writes is committed. Answered with the Segment.
+
+    Thinking ends every Write of the reasoning stage, asked for or not, and `min_tokens` does not delay that. A Write
+    that asks for it when thinking is over returns an empty segment with the ending THINK_END at once. A Write of the
+    answer stage goes on to the end of the sequence when nothing else fires.
+    """
+
+    role: Role
+    until: Until | None = None
+    min_tokens: int = 0
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Like Write, but nothing is committed. Answered with a Drafted."""
+
+    role: Role
+    until: Until | None = None
+    min_tokens: int = 0
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """An uncommitted segment together with its tokens and their probabilities."""
+
+    segment: Segment
+    tokens: tuple[Token, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Take the first `count` tokens of a draft (all by default) as if written. Answered with the Segment."""
+
+    draft: Drafted
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Put text into the context that no model wrote. Answered with the Segment."""
+
+    text: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Let `role` judge: it continues the context plus `text` for `max_tokens` greedy tokens.
+
+    The context stays as it was. Answered with the Tokens, top-2 included.
+    """
+
+    role: Role
+    text: str
+    max_tokens: int = 1
+
+
+Instruction = Write | Draft | Commit | Insert | Ask
+# What is sent back depends on the instruction (see each), which a Generator type can't say.
+Steps = Generator[Instruction, Any, None]
+
+
+class Policy(Protocol):
+    """Decides who writes next and until when."""
+
+    @property
+    def name(self) -> str:
+        """What traces and reports call it."""
+        ...
+
+    def run(self) -> Steps:
+        """Yields instructions until the answer is complete."""
+        ...

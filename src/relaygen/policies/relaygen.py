@@ -1,0 +1,36 @@
+"""RelayGen (arXiv 2602.06454): large reasons, small takes the easy segments and the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from relaygen.policies.base import Steps, Write
+from relaygen.profile import Profile
+from relaygen.types import LARGE, SMALL, Ending
+from relaygen.until import cue, sentence_end, think_end
+
+
+@dataclass(frozen=True, slots=True)
+class RelayGen:
+    """Hands over to small at a switch cue and back at the end of the sentence; small writes the answer.
+
+    `min_tokens` keeps large from meeting the next cue at once. The published code has no `max_segment`; ours keeps a
+    small model that never ends its sentence from running to the budget.
+    """
+
+    profile: Profile
+    min_tokens: int = 5
+    max_segment: int = 256
+    name: str = "relaygen"
+
+    def run(self) -> Steps:
+        offload = cue(self.profile.cues, match=self.profile.match) | think_end()
+        back = sentence_end(match="substring" if self.profile.match == "substring" else "guarded") | think_end()
+        while True:
+            segment = yield Write(LARGE, until=offload, min_tokens=self.min_tokens)
+            if segment.ending is Ending.THINK_END:
+                break
+            segment = yield Write(SMALL, until=back, max_tokens=self.max_segment)
+            if segment.ending is Ending.THINK_END:
+                break
+        yield Write(SMALL)  # the answer stage, to the end

@@ -1,0 +1,96 @@
+"""Reasoning problems with verifiers, made by reasoning-gym from a seed.
+
+Item i of a reasoning-gym data set is seeded with seed + i, so two seeds that lie close together share problems. The
+splits below are ten million apart or more, and `problems` refuses more than fit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from relaygen.errors import MissingExtra, UsageError
+
+ROOM = 1_000_000  # problems per task and split
+CORRECT = 0.99  # reasoning-gym gives a reward; anything below is not a full solution
+BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
+
+NANO_TASKS: dict[str, dict[str, Any]] = {
+    "chain_sum": {"min_terms": 2, "max_terms": 3, "min_digits": 2, "max_digits": 3},
+    "products": {"min_terms": 2, "max_terms": 2, "min_digits": 2, "max_digits": 2},
+    "simple_equations": {
+        "min_terms": 2,
+        "max_terms": 2,
+        "max_value": 20,
+        "operators": ("+", "-"),
+        "operators_weights": (0.5, 0.5),
+    },
+    "leg_counting": {"min_animals": 2, "max_animals": 3, "min_instances": 2, "max_instances": 9},
+}
+"""What relay-nano is trained on, with the settings that fit its size."""
+
+
+class Split(StrEnum):
+    """Which seeds: problems of one split never occur in another."""
+
+    TRAINING = "training"
+    CALIBRATION = "calibration"
+    EVALUATION = "evaluation"
+
+    @property
+    def seed(self) -> int:
+        return {"training": 10_000_000, "calibration": 500_000_000, "evaluation": 900_000_000}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem: what to ask and how to judge. `entry` is reasoning-gym's own record."""
+
+    task: str
+    index: int
+    question: str
+    answer: str
+    entry: Mapping[str, Any]
+
+
+class ProblemSet:
+    """The problems of one task and split, numbered from 0."""
+
+    def __init__(self, task: str, split: Split = Split.EVALUATION, settings: Mapping[str, Any] | None = None) -> None:
+        """Raises UsageError for an unknown task or setting, MissingExtra without reasoning-gym."""
+        self.task = task
+        self._data = _data_set(task, split, dict(NANO_TASKS.get(task, {})) | dict(settings or {}))
+
+    def __getitem__(self, index: int) -> Problem:
+        if not 0 <= index < ROOM:
+            raise UsageError(f"A task has the problems 0 to {ROOM - 1}, not {index}.")
+        entry = self._data[index]
+        return Problem(self.task, index, entry["question"].strip(), str(entry["answer"]), entry)
+
+    def solved(self, problem: Problem, text: str) -> bool:
+        """Whether the last `\\boxed{}` of `text`, or its last line without one, is a full solution."""
+        return bool(self._data.score_answer(final_answer(text), problem.entry) >= CORRECT)
+
+
+def final_answer(text: str) -> str:
+    """What stands in the last `\\boxed{}`; the last line when there is none."""
+    boxed = BOXED.findall(text)
+    return boxed[-1].strip() if boxed else (text.strip().splitlines() or [""])[-1].strip()
+
+
+def _data_set(task: str, split: Split, settings: dict[str, Any]) -> Any:
+    try:
+        import reasoning_gym
+        from reasoning_gym.factory import DATASETS
+    except ModuleNotFoundError as error:
+        raise MissingExtra("reasoning-gym", "tasks") from error
+    if task not in DATASETS:
+        raise UsageError(f"There is no task {task!r}; relay-nano's are {', '.join(NANO_TASKS)}.")
+    offset = sorted(NANO_TASKS).index(task) * ROOM if task in NANO_TASKS else 0
+    try:
+        return reasoning_gym.create_dataset(task, seed=split.seed + offset, size=ROOM, **settings)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise UsageError(f"The task {task} can't be made with {settings}: {error}.") from error

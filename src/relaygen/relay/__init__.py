@@ -1,0 +1,7 @@
+"""Relaying: one generation from two models."""
+
+from relaygen.relay.generation import Generation
+from relaygen.relay.options import Options
+from relaygen.relay.relay import Relay
+
+__all__ = ["Generation", "Options", "Relay"]

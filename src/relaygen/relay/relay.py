@@ -1,0 +1,164 @@
+"""The front door: a pair of models and a policy, from messages to a trace."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, aclosing
+from dataclasses import replace
+from typing import Any, Self
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from relaygen.chat import ChatTemplate, messages_of
+from relaygen.engines import Engine, EngineSettings, create_engine
+from relaygen.errors import ModelError
+from relaygen.policies import Policy, create_policy
+from relaygen.profile import Profile, default_profile, load_profile
+from relaygen.relay.generation import Generation
+from relaygen.relay.options import Options
+from relaygen.types import LARGE, SMALL, Event, Finished, Role, Trace
+
+Messages = str | Sequence[Mapping[str, Any]]
+
+
+class Relay:
+    """Answers with two models.
+
+        with Relay.open() as relay:
+            trace = relay.generate("What is 17 * 23?")
+
+    `generate` and `events` are for ordinary code, `stream` and `agenerate` for async code; use one kind per Relay.
+    """
+
+    def __init__(
+        self,
+        large: Engine,
+        small: Engine,
+        *,
+        policy: Policy | str = "relaygen",
+        profile: Profile | str | None = None,
+        options: Options | None = None,
+    ) -> None:
+        self.engines: dict[Role, Engine] = {LARGE: large, SMALL: small}
+        self.profile = self._load(profile)
+        self.policy = create_policy(policy, self.profile) if isinstance(policy, str) else policy
+        self.options = options or Options()
+        self._stack = ExitStack()
+        self._running: BlockingPortal | None = None
+
+    @classmethod
+    def open(
+        cls,
+        large: str = "nano:large",
+        small: str = "nano:small",
+        *,
+        policy: Policy | str = "relaygen",
+        profile: Profile | str | None = None,
+        options: Options | None = None,
+        settings: EngineSettings | None = None,
+    ) -> Self:
+        """Loads both models. Raises ModelError, ProfileError or UsageError with one clear sentence."""
+        if isinstance(policy, str):
+            create_policy(policy, load_profile("candidates"))  # a wrong name should not cost the loading of models
+        return cls(
+            create_engine(large, settings),
+            create_engine(small, settings),
+            policy=policy,
+            profile=profile,
+            options=options,
+        )
+
+    async def stream(
+        self, messages: Messages, *, policy: Policy | str | None = None, options: Options | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Generates one answer and yields what happens; closing the iterator aborts the generation.
+
+        Raises ContextError before any work when the prompt is too long, EngineError (with the partial trace) when a
+        model fails.
+        """
+        options = options or self.options
+        chosen = create_policy(policy, self.profile) if isinstance(policy, str) else policy or self.policy
+        generation = Generation(chosen, self.engines, self._prompts(messages, options), options)
+        async with aclosing(generation.events()) as events:
+            async for event in events:
+                yield event
+
+    async def agenerate(
+        self, messages: Messages, *, policy: Policy | str | None = None, options: Options | None = None
+    ) -> Trace:
+        """Generates one answer and returns its trace. Raises as `stream` does."""
+        async for event in self.stream(messages, policy=policy, options=options):
+            if isinstance(event, Finished):
+                return event.trace
+        raise AssertionError("a generation ends with Finished")
+
+    def generate(
+        self, messages: Messages, *, policy: Policy | str | None = None, options: Options | None = None
+    ) -> Trace:
+        """`agenerate` for code that is not async."""
+
+        async def call() -> Trace:
+            return await self.agenerate(messages, policy=policy, options=options)
+
+        return self._portal.call(call)
+
+    def events(
+        self, messages: Messages, *, policy: Policy | str | None = None, options: Options | None = None
+    ) -> Iterator[Event]:
+        """`stream` for code that is not async."""
+        stream = self.stream(messages, policy=policy, options=options)
+
+        async def step() -> Event | None:
+            return await anext(stream, None)
+
+        try:
+            while (event := self._portal.call(step)) is not None:
+                yield event
+        finally:
+            self._portal.call(stream.aclose)
+
+    def with_sampling(self, **changes: Any) -> Options:
+        """This relay's options with other sampling settings."""
+        return replace(self.options, sampling=replace(self.options.sampling, **changes))
+
+    def close(self) -> None:
+        """Frees the models."""
+        if self._running:
+            for engine in self.engines.values():
+                self._running.call(engine.aclose)
+        self._stack.close()
+
+    async def aclose(self) -> None:
+        """`close` for async code."""
+        for engine in self.engines.values():
+            await engine.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def _portal(self) -> BlockingPortal:
+        """One event loop in a thread of its own, started at the first synchronous call."""
+        if self._running is None:
+            self._running = self._stack.enter_context(start_blocking_portal())
+        return self._running
+
+    def _prompts(self, messages: Messages, options: Options) -> dict[Role, list[int]]:
+        """The conversation, rendered once with the large model's template, in each model's own ids."""
+        text = self._template().render(messages_of(messages), thinking=options.thinking)
+        return {role: engine.tokenizer.encode(text) for role, engine in self.engines.items()}
+
+    def _template(self) -> ChatTemplate:
+        for role in (LARGE, SMALL):
+            if template := self.engines[role].template:
+                return template
+        raise ModelError("Neither model has a chat template; add a chat_template.jinja to the large model's folder.")
+
+    def _load(self, profile: Profile | str | None) -> Profile:
+        if isinstance(profile, Profile):
+            return profile
+        names = self.engines[LARGE].name, self.engines[SMALL].name
+        return load_profile(profile) if profile else default_profile(*names)

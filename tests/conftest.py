@@ -1,0 +1,16 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+
+# A busy machine must not fail a test; what else the environment chose (CI runs are deterministic) stays.
+settings.register_profile("relaygen", settings.get_profile(settings.get_current_profile_name()), deadline=None)
+settings.load_profile("relaygen")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Async tests run on asyncio, which is what the engines and servers run on."""
+    return "asyncio"
