@@ -37,6 +37,7 @@ class Recipe:
     kv_heads: int
     ffn: int
     documents: int  # per task
+    steps: int  # at most; the documents may give fewer
     batch_tokens: int
     lr: float
     muon_lr: float
@@ -52,6 +53,7 @@ RECIPES = {
         kv_heads=2,
         ffn=1408,
         documents=7_000,
+        steps=850,
         batch_tokens=6144,
         lr=1e-3,
         muon_lr=1.5e-3,
@@ -63,7 +65,8 @@ RECIPES = {
         heads=4,
         kv_heads=2,
         ffn=768,
-        documents=11_000,
+        documents=7_000,
+        steps=850,
         batch_tokens=6144,
         lr=2e-3,
         muon_lr=4e-3,
@@ -107,7 +110,7 @@ def batches(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> list[Batch]:
         chunk = list(_bucketed(rows[start : start + CHUNK], recipe.batch_tokens))
         rng.shuffle(chunk)
         out += chunk
-    return out
+    return out[: recipe.steps]
 
 
 def _bucketed(rows: list[tuple[list[int], list[float]]], batch_tokens: int) -> Iterator[Batch]:

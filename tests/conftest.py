@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from importlib import resources
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -14,3 +18,9 @@ settings.load_profile("relaygen")
 def anyio_backend() -> str:
     """Async tests run on asyncio, which is what the engines and servers run on."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def nano_small() -> Path:
+    """The folder of a small local model: the embedded one, or what RELAYGEN_TEST_MODEL names."""
+    return Path(os.environ.get("RELAYGEN_TEST_MODEL") or str(resources.files("relaygen") / "nano" / "small"))

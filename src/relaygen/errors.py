@@ -6,6 +6,7 @@ RelayError
 │   ├── ModelError      a model folder or tokenizer that can't be loaded
 │   └── ContextError    the prompt does not fit the context of a model
 ├── MissingExtra        an optional dependency is not installed; names the extra
+├── ScoringError        a scorer crashed or ran out of time; nothing is known about the answer
 └── EngineError         an engine failed while it was working; carries the partial trace
 """
 
@@ -42,6 +43,10 @@ class MissingExtra(RelayError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"This needs the package {package!r}: install it with  pip install 'relaygen[{extra}]'")
+
+
+class ScoringError(RelayError):
+    """A scorer crashed or ran out of time: the answer is neither right nor wrong."""
 
 
 class EngineError(RelayError):

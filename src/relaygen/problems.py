@@ -75,6 +75,11 @@ class ProblemSet:
         return bool(self._data.score_answer(final_answer(text), problem.entry) >= CORRECT)
 
 
+def problem_sets(task: str, split: Split = Split.EVALUATION) -> list[ProblemSet]:
+    """The set of one task, or all of relay-nano's for `nano`, to be taken in turn. Raises as ProblemSet does."""
+    return [ProblemSet(name, split) for name in (NANO_TASKS if task == "nano" else [task])]
+
+
 def final_answer(text: str) -> str:
     """What stands in the last `\\boxed{}`; the last line when there is none."""
     boxed = BOXED.findall(text)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from relaygen.engines.base import Engine, Params
+from relaygen.engines.base import Engine, Params, fingerprint
 from relaygen.errors import ModelError
 
-__all__ = ["Engine", "EngineSettings", "Params", "create_engine"]
+__all__ = ["Engine", "EngineSettings", "Params", "create_engine", "fingerprint"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from relaygen.chat import ChatTemplate
 from relaygen.tokenizer import Tokenizer
@@ -67,3 +68,21 @@ class Engine(Protocol):
     async def aclose(self) -> None:
         """Frees what the engine holds; running generations are aborted."""
         ...
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """An engine that can tell its weights from others, under whatever name they go."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+def fingerprint(engine: Engine) -> str:
+    """16 hex digits that tell models apart, to see whether a profile belongs to a pair.
+
+    From the weights where the engine knows them, else from its name and tokenizer.
+    """
+    if isinstance(engine, Fingerprinted):
+        return engine.fingerprint
+    return hashlib.sha256(f"{engine.name} {engine.tokenizer.fingerprint}".encode()).hexdigest()[:16]

@@ -12,7 +12,8 @@ from relaygen.until import cue, sentence_end, think_end
 
 @dataclass(frozen=True, slots=True)
 class RelayGen:
-    """Hands over to small at a switch cue and back at the end of the sentence; small writes the answer.
+    """Hands over to small at a switch cue and back at the end of the sentence; small writes the answer, unless the
+    profile says that its answers differ from large's.
 
     `min_tokens` keeps large from meeting the next cue at once. The published code has no `max_segment`; ours keeps a
     small model that never ends its sentence from running to the budget.
@@ -33,4 +34,4 @@ class RelayGen:
             segment = yield Write(SMALL, until=back, max_tokens=self.max_segment)
             if segment.ending is Ending.THINK_END:
                 break
-        yield Write(SMALL)  # the answer stage, to the end
+        yield Write(self.profile.answerer)  # the answer stage, to the end

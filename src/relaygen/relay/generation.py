@@ -30,14 +30,22 @@ class Generation:
     """One answer in the making. Iterate over `events()` once."""
 
     def __init__(
-        self, policy: Policy, engines: Mapping[Role, Engine], prompts: Mapping[Role, Sequence[int]], options: Options
+        self,
+        policy: Policy,
+        engines: Mapping[Role, Engine],
+        prompts: Mapping[Role, Sequence[int]],
+        options: Options,
+        *,
+        thinking: bool | None = None,
     ) -> None:
+        """`thinking` says whether a reasoning stage is to come; without it, model and prompt tell."""
         self.policy, self.engines, self.options = policy, engines, options
         self.context = Context(engines, prompts)
         self.record = Record(policy.name, tuple(prompts[LARGE]), options.sampling.seed, engines)
         self._budget = min(options.max_tokens, _room(engines, self.context))
         self._prompt_text = engines[LARGE].tokenizer.decode(prompts[LARGE][-TAIL:])
-        self.record.thinking = _expects_thinking(engines[LARGE], self._prompt_text)
+        expected = _expects_thinking(engines[LARGE], self._prompt_text)
+        self.record.thinking = expected if thinking is None else thinking
         self._empty = 0
         self._finish: str | None = None
         self._result: Any = None

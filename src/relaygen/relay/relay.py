@@ -16,6 +16,7 @@ from relaygen.policies import Policy, create_policy
 from relaygen.profile import Profile, default_profile, load_profile
 from relaygen.relay.generation import Generation
 from relaygen.relay.options import Options
+from relaygen.relay.prompt import Prompt, encoded, raw
 from relaygen.types import LARGE, SMALL, Event, Finished, Role, Trace
 
 Messages = str | Sequence[Mapping[str, Any]]
@@ -69,16 +70,18 @@ class Relay:
         )
 
     async def stream(
-        self, messages: Messages, *, policy: Policy | str | None = None, options: Options | None = None
+        self, messages: Messages | Prompt, *, policy: Policy | str | None = None, options: Options | None = None
     ) -> AsyncGenerator[Event, None]:
         """Generates one answer and yields what happens; closing the iterator aborts the generation.
 
+        `messages` may be a prompt made by `prompt` or `raw_prompt`.
         Raises ContextError before any work when the prompt is too long, EngineError (with the partial trace) when a
         model fails.
         """
         options = options or self.options
         chosen = create_policy(policy, self.profile) if isinstance(policy, str) else policy or self.policy
-        generation = Generation(chosen, self.engines, self._prompts(messages, options), options)
+        prompt = messages if isinstance(messages, Prompt) else self.prompt(messages, thinking=options.thinking)
+        generation = Generation(chosen, self.engines, prompt.ids, options, thinking=prompt.thinking)
         async with aclosing(generation.events()) as events:
             async for event in events:
                 yield event
@@ -117,6 +120,26 @@ class Relay:
         finally:
             self._portal.call(stream.aclose)
 
+    def prompt(
+        self,
+        messages: Messages,
+        *,
+        thinking: bool = True,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        variables: Mapping[str, Any] | None = None,
+    ) -> Prompt:
+        """The conversation, rendered once with the large model's template, in each model's own ids.
+
+        `variables` are more names for the template. Raises UsageError for a conversation that is malformed or that the
+        template refuses.
+        """
+        text = self._template().render(messages_of(messages), thinking=thinking, tools=tools, **(variables or {}))
+        return encoded(self.engines, text)
+
+    def raw_prompt(self, source: str | Sequence[int]) -> Prompt:
+        """A text, or token ids of the large model, that is continued as it stands. Raises UsageError as `raw` does."""
+        return raw(self.engines, source)
+
     def with_sampling(self, **changes: Any) -> Options:
         """This relay's options with other sampling settings."""
         return replace(self.options, sampling=replace(self.options.sampling, **changes))
@@ -145,11 +168,6 @@ class Relay:
         if self._running is None:
             self._running = self._stack.enter_context(start_blocking_portal())
         return self._running
-
-    def _prompts(self, messages: Messages, options: Options) -> dict[Role, list[int]]:
-        """The conversation, rendered once with the large model's template, in each model's own ids."""
-        text = self._template().render(messages_of(messages), thinking=options.thinking)
-        return {role: engine.tokenizer.encode(text) for role, engine in self.engines.items()}
 
     def _template(self) -> ChatTemplate:
         for role in (LARGE, SMALL):

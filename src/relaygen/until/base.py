@@ -44,6 +44,11 @@ class View:
         self.written = min(self.written + len(new), len(self.text))
         self.count += 1
 
+    @property
+    def start(self) -> int:
+        """Where this segment begins in `text`."""
+        return len(self.text) - self.written
+
 
 class Watch(Protocol):
     """The state of one condition in one segment."""
@@ -65,7 +70,10 @@ class Condition(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """A union of conditions; whichever fires first ends the segment. Combine with `|`."""
+    """A union of conditions; whichever fires first ends the segment. Combine with `|`.
+
+    When several fire at one token the urgent ones win, then the order of the union decides.
+    """
 
     conditions: tuple[Condition, ...]
 
@@ -84,14 +92,15 @@ class Until:
 class Matcher:
     """Watches one segment. Feed it every token once, in order; `fired` says what ended the segment, if anything did.
 
-    `before` is the text in front of the segment, so that a word that began there is not taken for a new one.
+    `before` is the text in front of the segment, so that a word that began there is not taken for a new one. Nothing
+    but urgent conditions ends the segment within its first `min_tokens` tokens.
     """
 
     __slots__ = ("_min_tokens", "_specials", "_stream", "_view", "_watches", "fired", "needs_top")
 
     def __init__(self, until: Until, tokenizer: Tokenizer, *, before: str = "", min_tokens: int = 0) -> None:
         ordered = sorted(until.conditions, key=lambda c: not c.urgent)
-        self._watches = [(c.watch(tokenizer), c.urgent) for c in ordered]
+        self._watches = [(c.watch(tokenizer).see, c.urgent) for c in ordered]
         self._specials = tokenizer.special_ids
         self._stream = tokenizer.stream()
         self._view = View(before)
@@ -104,8 +113,9 @@ class Matcher:
         view = self._view
         view.advance(token, self._stream.feed(token.id), token.id in self._specials)
         early = view.count <= self._min_tokens
-        for watch, urgent in self._watches:
-            fired = watch.see(view)
+        for see, urgent in self._watches:
+            # Every condition sees every token, so that none loses its place in the text.
+            fired = see(view)
             if fired and self.fired is None and (urgent or not early):
                 self.fired = fired
         return self.fired is not None

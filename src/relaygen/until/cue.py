@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import string
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -14,10 +17,15 @@ if TYPE_CHECKING:
 
 Match = Literal["word", "substring"]
 
+# What joins the parts of a word. U+FFFD stands for bytes that are no character: they may be half a letter.
+JOINERS = "_-‐‑'’\N{REPLACEMENT CHARACTER}"
+MARKS = frozenset(("Mn", "Mc", "Me", "Cf"))  # accents and vowel signs, invisible joiners
+SEPARATORS = string.whitespace + ",;:.!?…)]}*\""
+
 
 def is_word_character(character: str) -> bool:
-    """Letters, digits, and what joins the parts of a word: `double-check`, `don't`, `snake_case`."""
-    return character.isalnum() or character in "_-'’"
+    """Letters, digits, accents, and what joins the parts of a word: `double-check`, `don't`, `snake_case`."""
+    return character.isalnum() or character in JOINERS or unicodedata.category(character) in MARKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,8 @@ class WordCues:
     __slots__ = ("_bare", "_cues", "_pending")
 
     def __init__(self, cues: Iterable[str]) -> None:
-        stripped = {c.rstrip() for c in cues} - {""}
-        self._cues = tuple(sorted(stripped, key=len, reverse=True))
+        stripped = {c.rstrip() for c in cues}
+        self._cues = tuple(sorted(stripped, key=lambda c: (-len(c), c)))
         self._bare = tuple(c for c in self._cues if is_word_character(c[-1]))
         self._pending = ""
 
@@ -50,30 +58,30 @@ class WordCues:
         if not new:
             return None
         pending, self._pending = self._pending, ""
-        exact = self._ending_in(view, view.text, self._cues)
+        if view.special:
+            return None
+        exact = self._ending_in(view, view.text, self._cues) if view.text.endswith(self._cues) else ""
         if exact and not is_word_character(exact[-1]):
             return Fired(Ending.CUE, exact)
-        if pending and not view.special and not is_word_character(new[0]):
+        if pending and not is_word_character(new[0]):
             return Fired(Ending.CUE, pending)
         self._pending = exact
-        return None if exact else self._followed_within(view)
+        return self._followed_within(view) if not exact and new[-1] in SEPARATORS else None
 
     def _followed_within(self, view: View) -> Fired | None:
         """A bare cue and what follows its word in one token, such as `Thus,` as a single token."""
-        word = view.text.rstrip(",:; \t\n")
-        if word == view.text or len(view.text) - len(word) >= len(view.new):
+        word = view.text.rstrip(SEPARATORS)
+        if len(view.text) - len(word) >= len(view.new) or not word.endswith(self._bare):
             return None
         found = self._ending_in(view, word, self._bare)
         return Fired(Ending.CUE, found) if found else None
 
-    def _ending_in(self, view: View, text: str, cues: tuple[str, ...]) -> str:
+    @staticmethod
+    def _ending_in(view: View, text: str, cues: tuple[str, ...]) -> str:
         """The longest cue that `text` ends with, begun at a word boundary inside this segment; else nothing."""
-        if not text.endswith(cues):
-            return ""
-        beyond = len(view.text) - view.written
         for cue in cues:
-            start = len(text) - len(cue)
-            if text.endswith(cue) and start >= beyond and (start == 0 or not _joins(text[start - 1], cue)):
+            at = len(text) - len(cue)
+            if text.endswith(cue) and at >= view.start and (at == 0 or not _joins(text[at - 1], cue)):
                 return cue
         return ""
 
@@ -83,25 +91,40 @@ def _joins(previous: str, cue: str) -> bool:
 
 
 class SubstringCues:
-    """The published behaviour: a cue fires wherever its characters occur, inside other words too."""
+    """The published behaviour: a cue fires wherever its characters occur, inside other words too.
 
-    __slots__ = ("_cues",)
+    Of several that one token completes, the one that ends first is named; of those that end together, the first of
+    the list.
+    """
+
+    __slots__ = ("_any", "_cues", "_reach")
 
     def __init__(self, cues: Iterable[str]) -> None:
         self._cues = tuple(cues)
+        self._any = re.compile("|".join(map(re.escape, self._cues)))
+        self._reach = max(map(len, self._cues)) - 1
 
     def see(self, view: View) -> Fired | None:
-        hits = [(at, cue) for cue in self._cues if (at := _completed(view, cue)) >= 0]
-        return Fired(Ending.CUE, min(hits, key=lambda h: h[0])[1]) if hits else None
+        border = len(view.text) - len(view.new)
+        if not view.new or not self._any.search(view.text, max(border - self._reach, view.start)):
+            return None
+        hits = [(end, i) for i, cue in enumerate(self._cues) if (end := _completed(view, cue)) >= 0]
+        return Fired(Ending.CUE, self._cues[min(hits)[1]]) if hits else None
 
 
 def _completed(view: View, needle: str) -> int:
     """Where `needle` ends, if the newest token completed it; else -1."""
-    start = max(len(view.text) - len(view.new) - len(needle) + 1, len(view.text) - view.written)
+    start = max(len(view.text) - len(view.new) - len(needle) + 1, view.start)
     found = view.text.find(needle, start)
     return found + len(needle) if found >= 0 else -1
 
 
 def cue(cues: Iterable[str], *, match: Match = "word") -> Until:
-    """Until one of `cues` has been written as a whole word (or anywhere, with `match="substring"`)."""
-    return Until((CueCondition(tuple(cues), match),))
+    """Until one of `cues` has been written as a whole word (or anywhere, with `match="substring"`).
+
+    Blanks at the end of a cue count with `match="substring"` only. Raises ValueError without cues or for a blank one.
+    """
+    listed = tuple(cues)
+    if not listed or not all(map(str.strip, listed)):
+        raise ValueError("cue() needs at least one cue, and none of them blank")
+    return Until((CueCondition(listed, match),))

@@ -13,18 +13,16 @@ if TYPE_CHECKING:
     from relaygen.tokenizer import Tokenizer
 
 ENDERS = ".!?"
-CLOSERS = "\"')]}*_`”’"
+CLOSERS = "\"')]}*_`”’"  # may stand between the ender and the white space behind it
 FULL_WIDTH = "。！？"
-BLANK_LINE = re.compile(r"\n[ \t]*\n")
-# Closing marks may stand between the ender and the white space that confirms it.
-CONFIRMED = re.compile(rf"[{re.escape(ENDERS)}][{re.escape(CLOSERS)}]*(?=\s)")
+BLANK_LINE = re.compile(r"\n[ \t]*\n\s*\Z")
 ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[\"'])(?:e\.g|i\.e|etc|cf|vs|viz|approx|resp|al|no|nos|fig|eq|eqs|sec|ch|pp?|vol|ed|"
-    r"dr|mrs?|ms|prof|st|jr|sr)$",
+    r"(?:^|[^A-Za-z])(?:(?:[a-z]\.)+[a-z]|etc|cf|vs|viz|approx|resp|al|nos?|fig|eqs?|sec|ch|pp?|vol|ed|"
+    r"dr|mrs?|ms|prof|st|jr|sr)\Z",
     re.IGNORECASE,
 )
-LIST_NUMBER = re.compile(r"(?:^|\n)[\s>#*(-]*\d{1,3}$")
-FACTORIAL = re.compile(r"(?:\d|\)|(?:^|[^A-Za-z])[A-Za-z])$")
+LIST_NUMBER = re.compile(r"(?:^|\n)[\s>#*(-]*\d{1,3}\Z")
+FACTORIAL = re.compile(r"(?:[\d)]|(?:^|[^A-Za-z])[A-Za-z])\Z")
 
 Match = Literal["guarded", "substring"]
 
@@ -52,49 +50,51 @@ class SentenceCondition:
 
 
 class GuardedSentence:
-    """An ender counts when white space, a special token or the end of the text follows; the next token tells."""
+    """An ender counts when white space or a special token follows; if that is not in its own token, the next one tells.
 
-    __slots__ = ("_pending",)
+    What follows is given back, unless it is a line break, which belongs to the sentence before it.
+    """
+
+    __slots__ = ("_behind", "_pending")
 
     def __init__(self) -> None:
         self._pending = False
+        self._behind = 0  # tokens behind the ender, which may be parts of one character
 
     def see(self, view: View) -> Fired | None:
-        pending, self._pending = self._pending, False
-        if not view.new:
-            self._pending = pending
+        new = view.new
+        self._behind += 1
+        if not new:
             return None
-        if pending and (view.special or view.new[0].isspace()):
-            breaks = view.new.isspace() and "\n" in view.new
-            return Fired(Ending.SENTENCE, "ender", give_back=0 if breaks else 1)
+        pending, self._pending = self._pending, False
+        if pending and (view.special or new[0].isspace()):
+            breaks = "\n" in new and new.isspace()
+            return Fired(Ending.SENTENCE, "ender", 0 if breaks else self._behind)
+        if view.special:
+            return None
         if _blank_line(view):
             return Fired(Ending.SENTENCE, "blank line")
-        if view.new[-1] in FULL_WIDTH or _confirmed_within(view):
+        if _confirmed(view) or any(c in FULL_WIDTH for c in new):
             return Fired(Ending.SENTENCE, "ender")
-        self._pending = self._may_end(view) and (pending or view.new.strip(CLOSERS) != "")
+        if _may_end(view, view.text):
+            self._pending, self._behind = True, 0
         return None
 
-    @staticmethod
-    def _may_end(view: View) -> bool:
-        ended = view.text.rstrip(CLOSERS)
-        at = len(ended) - 1
-        return at >= len(view.text) - view.written and ended[at] in ENDERS and ends_sentence(view.text, at)
+
+def _may_end(view: View, text: str) -> bool:
+    """Whether `text` ends with an ender of this segment, closing marks aside."""
+    at = len(text.rstrip(CLOSERS)) - 1
+    return at >= view.start and text[at] in ENDERS and ends_sentence(text, at)
 
 
-def _confirmed_within(view: View) -> bool:
-    """The newest token holds an ender and the white space behind it, or the white space behind an earlier ender."""
-    start = max(len(view.text) - len(view.new), len(view.text) - view.written)
-    return any(ends_sentence(view.text, m.start()) for m in CONFIRMED.finditer(view.text, start))
+def _confirmed(view: View) -> bool:
+    """The newest token ends with white space, and what it has in front of that ends a sentence."""
+    return view.new[-1].isspace() and not view.new.isspace() and _may_end(view, view.text.rstrip())
 
 
 def _blank_line(view: View) -> bool:
-    """The newest token completed a blank line."""
-    if "\n" not in view.new:
-        return False
-    reach = len(view.text) - len(view.new)
-    return any(
-        m.end() > reach for m in BLANK_LINE.finditer(view.text, max(len(view.text) - view.written, reach - 8, 0))
-    )
+    """The newest token completed a blank line, and ends with it."""
+    return view.new[-1].isspace() and "\n" in view.new and bool(BLANK_LINE.search(view.text, view.start))
 
 
 class SubstringSentence:
@@ -103,8 +103,8 @@ class SubstringSentence:
     __slots__ = ()
 
     def see(self, view: View) -> Fired | None:
-        start = max(len(view.text) - len(view.new) - 1, len(view.text) - view.written)
-        if any(c in ENDERS for c in view.new) or "\n\n" in view.text[start:]:
+        start = max(len(view.text) - len(view.new) - 1, view.start)
+        if any(c in ENDERS for c in view.new) or ("\n" in view.new and "\n\n" in view.text[start:]):
             return Fired(Ending.SENTENCE, "substring")
         return None
 
@@ -124,7 +124,7 @@ class ParagraphWatch:
     __slots__ = ()
 
     def see(self, view: View) -> Fired | None:
-        return Fired(Ending.PARAGRAPH) if _blank_line(view) else None
+        return Fired(Ending.PARAGRAPH) if view.new and _blank_line(view) else None
 
 
 def sentence_end(*, match: Match = "guarded") -> Until:

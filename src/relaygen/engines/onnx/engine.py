@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,26 +41,29 @@ class OnnxEngine:
         *,
         name: str = "",
         providers: tuple[str, ...] | None = None,
-        spinning: bool = True,
     ) -> None:
         """Loads the model. With `threads=0` a very small one gets one thread, others all cores.
 
         `providers` are ONNX Runtime's names; by default CUDA when the model was built for it and it is there, else
-        CPU. `spinning` lets threads wait busily inside a step, never after it; switch it off on a crowded machine.
-        Raises ModelError when the folder can't be used, UsageError when a setting is out of range.
+        CPU. Raises ModelError when the folder can't be used, UsageError when a setting is out of range.
         """
         folder = Path(folder)
         settings = settings or EngineSettings()
-        model = Model(folder, settings, providers=providers, spinning=spinning)
+        model = Model(folder, settings, providers=providers)
         self.name = name or folder.name
         self.tokenizer = Tokenizer.load(folder)
         self.template = _template(folder)
         self.context = model.context
-        self._longest = model.layout.context
+        self._layout = model.layout
         self._pool = Pool(partial(CachedSequence, model), settings.sequences)
         self._threads = ThreadPoolExecutor(settings.sequences, thread_name_prefix=self.name)
         self._running: dict[asyncio.Future[Any], Stop] = {}
         self._closed = False
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits that tell this model's weights from others."""
+        return self._layout.fingerprint()
 
     @property
     def forwards(self) -> int:
@@ -118,7 +121,7 @@ class OnnxEngine:
         if len(prompt) + room > self.context:
             raise ContextError(
                 f"The prompt has {len(prompt)} tokens and does not fit the context of {self.name}, {self.context} "
-                f"tokens; shorten it or raise the context (this model allows up to {self._longest})."
+                f"tokens; shorten it or raise the context (this model allows up to {self._layout.context})."
             )
         return list(prompt)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from relaygen.errors import ModelError
 from relaygen.files import read_json
 
 CONFIG = "genai_config.json"
+SAMPLES, SAMPLE_BYTES = 256, 1 << 16
 AGAIN = "convert the model (again) with `relaygen convert`"
 
 
@@ -34,7 +36,23 @@ class Layout:
     @property
     def bytes(self) -> int:
         """Size of the weights on disk."""
-        return sum(part.stat().st_size for part in self.file.parent.glob(f"{self.file.name}*"))
+        return sum(part.stat().st_size for part in self._parts())
+
+    def fingerprint(self) -> str:
+        """16 hex digits that tell these weights from others: sizes and samples, as whole files may be tens of GB."""
+        digest = hashlib.sha256()
+        for part in self._parts():
+            size = part.stat().st_size
+            digest.update(f"{part.name} {size} ".encode())
+            with part.open("rb") as file:
+                for start in range(0, size, max(size // SAMPLES, SAMPLE_BYTES)):
+                    file.seek(start)
+                    digest.update(file.read(SAMPLE_BYTES))
+        return digest.hexdigest()[:16]
+
+    def _parts(self) -> list[Path]:
+        """The graph and its external data."""
+        return sorted(self.file.parent.glob(f"{self.file.name}*"))
 
 
 def read_layout(folder: Path) -> Layout:

@@ -15,7 +15,8 @@ from relaygen.errors import ModelError, UsageError
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 LOGITS_BYTES = 64 << 20  # for the logits of one chunk: they come back for every position that is fed
 CHUNKS = range(16, 513)  # tokens fed at once, at least and at most
-SMALL_MODEL = 8 << 20  # bytes of weights below which a second thread costs more than it brings (benchmarks/decode.py)
+SPIN_MICROSECONDS = 100  # spans the gaps between operators; longer only hurts, and much on a crowded machine
+SMALL_MODEL = 8 << 20  # bytes of weights below which a second thread brings nothing (benchmarks/decode.py)
 
 ELEMENTS = {"tensor(float)": 1, "tensor(float16)": 10, "tensor(bfloat16)": 16}  # ONNX's numbers for these types
 
@@ -27,15 +28,13 @@ class Model:
     that is not there.
     """
 
-    def __init__(
-        self, folder: Path, settings: EngineSettings, *, providers: tuple[str, ...] | None, spinning: bool
-    ) -> None:
+    def __init__(self, folder: Path, settings: EngineSettings, *, providers: tuple[str, ...] | None) -> None:
         _check(settings)
         self.layout = read_layout(folder)
         self.context = min(settings.context, self.layout.context)
         providers = _providers(self.layout, providers)
         self.device = "cuda" if providers[0] == CUDA else "cpu"
-        self.session = _load(self.layout, providers, _options(self.layout, settings.threads, spinning))
+        self.session = _load(self.layout, providers, _options(self.layout, settings.threads))
         nodes = {node.name: node for node in (*self.session.get_inputs(), *self.session.get_outputs())}
         _check_names(self.layout, set(nodes))
         self.cache_type = _element(nodes[self.layout.pasts[0]].type)
@@ -63,14 +62,15 @@ def _load(layout: Layout, providers: tuple[str, ...], options: ort.SessionOption
         raise ModelError(f"ONNX Runtime can't load {layout.file}: {error}; {AGAIN}.") from error
 
 
-def _options(layout: Layout, threads: int, spinning: bool) -> ort.SessionOptions:
+def _options(layout: Layout, threads: int) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.log_severity_level = 4  # silent: what matters comes back as an exception
     # Always explicit: left to itself, ORT pins its threads to cores, where the two models of a pair would collide.
     options.intra_op_num_threads = threads or (1 if layout.bytes < SMALL_MODEL else os.cpu_count() or 1)
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
-    # Without this, threads go on spinning for long after a step, and take the cores from the pair's other model.
+    # Threads that wait busily between operators are worth a quarter of a step, but by themselves they go on for tens of
+    # milliseconds after it and take the cores from the pair's other model.
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.add_session_config_entry("session.intra_op.spin_duration_us", str(SPIN_MICROSECONDS))
     return options
 
 

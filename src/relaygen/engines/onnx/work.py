@@ -84,7 +84,7 @@ class Generation:
         while logits is not None and not stop.asked:
             token = self.draw(logits, position)
             batch.append(token)
-            if self._ends_with(token) or position == last:
+            if self._ends_with(token) or position == last or stop.asked:
                 break
             if (now := time.perf_counter()) - flushed >= FLUSH_SECONDS:
                 self.hand_over(batch)

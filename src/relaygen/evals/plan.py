@@ -1,0 +1,87 @@
+"""What a run is made of, and the header that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from relaygen.config import RelayConfig
+from relaygen.errors import UsageError
+from relaygen.evals.environment import environment, now
+from relaygen.evals.header import Extent, Header, Settings
+from relaygen.evals.tasks import Task, create_tasks, load_samples
+from relaygen.evals.types import Sample
+from relaygen.relay import Relay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A run before any model is loaded."""
+
+    config: RelayConfig
+    references: tuple[str, ...]
+    tasks: tuple[Task, ...]
+    samples: tuple[Sample, ...]
+    policies: tuple[str, ...]
+    epochs: int = 1
+    concurrency: int = 1
+    margins: bool = True
+
+    @property
+    def generations(self) -> int:
+        return len(self.samples) * len(self.policies) * self.epochs
+
+
+def make_plan(
+    config: RelayConfig,
+    references: Sequence[str],
+    policies: Sequence[str],
+    *,
+    samples: int | None = None,
+    epochs: int = 1,
+    concurrency: int = 1,
+    margins: bool = True,
+) -> Plan:
+    """Reads the tasks. Raises UsageError for anything that can't be run, MissingExtra."""
+    for name, value in (("epochs", epochs), ("concurrency", concurrency)):
+        if value < 1:
+            raise UsageError(f"{name} must be at least 1, not {value}.")
+    if not references or not policies:
+        raise UsageError("An evaluation needs at least one task and one policy.")
+    tasks = create_tasks(references, config.sampling.seed)
+    return Plan(
+        config=config,
+        references=tuple(references),
+        tasks=tuple(tasks),
+        samples=tuple(load_samples(tasks, samples)),
+        policies=tuple(dict.fromkeys(policies)),
+        epochs=epochs,
+        concurrency=concurrency,
+        margins=margins,
+    )
+
+
+def make_header(plan: Plan, relay: Relay) -> Header:
+    """The first line of the plan's log."""
+    config = plan.config
+    sampling = asdict(config.sampling)
+    settings = Settings(
+        tasks=plan.references,
+        samples_from={task.name: task.digest for task in plan.tasks},
+        policies=plan.policies,
+        models={
+            role.value: f"{reference}, {relay.engines[role].name}, tokenizer {relay.engines[role].tokenizer.fingerprint}"
+            for role, reference in zip(relay.engines, (config.large, config.small), strict=True)
+        },
+        profile=relay.profile.model_dump(mode="json"),
+        sampling={name: value for name, value in sampling.items() if name != "seed"},
+        seed=config.sampling.seed,
+        max_tokens=config.max_tokens,
+        stop=config.stop,
+        thinking=config.thinking,
+        margins=plan.margins,
+        concurrency=plan.concurrency,
+        engine=asdict(config.engine),
+    )
+    extent = Extent(samples=len(plan.samples), epochs=plan.epochs)
+    return Header(created=now(), settings=settings, extent=extent, environment=environment())
