@@ -8,7 +8,7 @@ install: $(STAMP)
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[tasks,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[tasks,eval,serve,dev]'
 	touch $@
 
 test: $(STAMP)

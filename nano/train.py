@@ -70,7 +70,7 @@ RECIPES = {
         batch_tokens=6144,
         lr=2e-3,
         muon_lr=4e-3,
-        hard_weight=0.1,
+        hard_weight=0.04,
     ),
 }
 

@@ -24,3 +24,9 @@ def anyio_backend() -> str:
 def nano_small() -> Path:
     """The folder of a small local model: the embedded one, or what RELAYGEN_TEST_MODEL names."""
     return Path(os.environ.get("RELAYGEN_TEST_MODEL") or str(resources.files("relaygen") / "nano" / "small"))
+
+
+@pytest.fixture(scope="session")
+def nano_large() -> Path:
+    """The folder of a larger local model of the same vocabulary; RELAYGEN_TEST_LARGE names another."""
+    return Path(os.environ.get("RELAYGEN_TEST_LARGE") or str(resources.files("relaygen") / "nano" / "large"))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
-from relaygen.engines import EngineSettings
+from relaygen.engines import EngineSettings, ServerSettings
 from relaygen.errors import UsageError
 from relaygen.relay import Options, Relay
-from relaygen.types import Sampling
+from relaygen.types import LARGE, SMALL, Sampling
 
 
 class RelayConfig(BaseModel):
@@ -21,7 +21,7 @@ class RelayConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     large: str = "nano:large"
-    """Reference of the large model: nano:large, or a model folder."""
+    """Reference of the large model: nano:large, a model folder, a .gguf file, or a server (a list: its replicas)."""
     small: str = "nano:small"
     """Reference of the small model."""
     policy: str = "relaygen"
@@ -34,30 +34,60 @@ class RelayConfig(BaseModel):
     """Texts that end the answer."""
     thinking: bool = True
     """Whether the template asks for a reasoning stage."""
+    on_small_failure: Literal["error", "large"] = "error"
+    """When the small model is gone: an error, or the large one goes on alone and the trace says degraded."""
+    on_large_failure: Literal["error", "small"] = "error"
+    """When the large model is gone."""
     sampling: Sampling = Sampling()
     """temperature, top_k, top_p, min_p, seed."""
     engine: EngineSettings = EngineSettings()
     """context, sequences, threads of models in this process."""
+    large_server: ServerSettings = ServerSettings()
+    """How to reach the large model where it is behind a server: tokenizer, API key, time-outs."""
+    small_server: ServerSettings = ServerSettings()
+    """The same for the small model."""
+    serve: dict[str, Any] = {}
+    """What `relaygen serve` reads; checked there."""
+
+    @field_validator("large", "small", mode="before")
+    @classmethod
+    def _joined(cls, value: object) -> object:
+        return ",".join(map(str, value)) if isinstance(value, list) else value
 
     def merged(self, changes: dict[str, Any]) -> RelayConfig:
-        """This configuration with the changes that are not None; sampling and engine settings go by their names."""
+        """This configuration with the changes that are not None; sampling and engine settings go by their names, a
+        tokenizer is that of both servers."""
         given = {k: v for k, v in changes.items() if v is not None}
         sampling = {k: given.pop(k) for k in list(given) if k in Sampling.__dataclass_fields__}
         engine = {k: given.pop(k) for k in list(given) if k in EngineSettings.__dataclass_fields__}
+        if tokenizer := given.pop("tokenizer", None):
+            for name in ("large_server", "small_server"):
+                given[name] = replace(getattr(self, name), tokenizer=tokenizer)
         given |= {"sampling": replace(self.sampling, **sampling), "engine": replace(self.engine, **engine)}
         return self.model_copy(update=given)
 
     @property
     def options(self) -> Options:
         return Options(
-            sampling=self.sampling, max_tokens=self.max_tokens, stop=tuple(self.stop), thinking=self.thinking
+            sampling=self.sampling,
+            max_tokens=self.max_tokens,
+            stop=tuple(self.stop),
+            thinking=self.thinking,
+            on_small_failure=self.on_small_failure,
+            on_large_failure=self.on_large_failure,
         )
 
     def open(self) -> Relay:
         """Loads the pair. Raises UsageError and its kinds with one clear sentence."""
         options = self.options
         return Relay.open(
-            self.large, self.small, policy=self.policy, profile=self.profile, options=options, settings=self.engine
+            self.large,
+            self.small,
+            policy=self.policy,
+            profile=self.profile,
+            options=options,
+            settings=self.engine,
+            servers={LARGE: self.large_server, SMALL: self.small_server},
         )
 
 

@@ -8,6 +8,8 @@ RelayError
 ├── MissingExtra        an optional dependency is not installed; names the extra
 ├── ScoringError        a scorer crashed or ran out of time; nothing is known about the answer
 └── EngineError         an engine failed while it was working; carries the partial trace
+
+ProfileWarning is the one thing that is only warned of.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ class UsageError(RelayError):
 
 class ProfileError(UsageError):
     """A profile can't be read, or was calibrated for another pair."""
+
+
+class ProfileWarning(UserWarning):
+    """A profile was calibrated for another pair: it works, but nobody measured that its cues fit."""
 
 
 class ModelError(UsageError):

@@ -16,7 +16,7 @@ from relaygen.errors import MissingExtra, UsageError
 
 ROOM = 1_000_000  # problems per task and split
 CORRECT = 0.99  # reasoning-gym gives a reward; anything below is not a full solution
-BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
+BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}")
 
 NANO_TASKS: dict[str, dict[str, Any]] = {
     "chain_sum": {"min_terms": 2, "max_terms": 3, "min_digits": 2, "max_digits": 3},
@@ -72,7 +72,10 @@ class ProblemSet:
 
     def solved(self, problem: Problem, text: str) -> bool:
         """Whether the last `\\boxed{}` of `text`, or its last line without one, is a full solution."""
-        return bool(self._data.score_answer(final_answer(text), problem.entry) >= CORRECT)
+        try:
+            return bool(self._data.score_answer(final_answer(text), problem.entry) >= CORRECT)
+        except (TypeError, ValueError):  # some of the verifiers fail on what they can't read
+            return False
 
 
 def problem_sets(task: str, split: Split = Split.EVALUATION) -> list[ProblemSet]:

@@ -6,6 +6,7 @@ The same content gives the same bytes. A profile holds no times and no paths, an
 
 from __future__ import annotations
 
+import re
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -215,8 +216,8 @@ def save_profile(profile: Profile, path: Path) -> None:
 def default_profile(large: str, small: str) -> Profile:
     """The shipped profile that fits a pair by its models' names; the whole candidate list when none does."""
     names = f"{large} {small}".lower()
-    for mark, profile in (("nano:", "nano"), ("r1", "r1-distill-32b-1.5b"), ("qwen3", "qwen3-32b-1.7b")):
-        if mark in names:
+    for mark, profile in (("nano:", "nano"), (r"r1(?![a-z0-9])", "r1-distill-32b-1.5b"), ("qwen3", "qwen3-32b-1.7b")):
+        if re.search(rf"(?<![a-z0-9]){mark}", names):
             return load_profile(profile)
     return load_profile("candidates")
 

@@ -61,11 +61,13 @@ def read(logits: Logits, id: int) -> Scored:
 class Sampler:
     """Draws tokens for one generation. Raises UsageError when `sampling` is out of range."""
 
-    def __init__(self, sampling: Sampling, *, top: bool = False) -> None:
+    def __init__(self, sampling: Sampling, *, top: bool = False, candidates: int = 2) -> None:
+        """`top` asks for the most probable tokens of each position, `candidates` of them, at least two."""
         check(sampling)
         self._sampling = sampling
         self._greedy = _is_greedy(sampling)
         self._top = top
+        self._candidates = candidates
         self._key = _key(sampling.seed, 0)
 
     def __call__(self, logits: Logits, position: int) -> Token:
@@ -77,8 +79,21 @@ class Sampler:
         best, peak = _peak(logits)
         total = _log_normaliser(logits, peak)
         chosen = best if self._greedy else self._draw(logits, peak, position)
-        top = _top_two(logits, best, total) if self._top else ()
-        return Token(chosen, float(logits[chosen]) - total, top)
+        return Token(chosen, float(logits[chosen]) - total, self._most_probable(logits, best, total))
+
+    def tell(self, logits: Logits, id: int) -> Token:
+        """The token `id`, which something else has chosen, as if it had been drawn from `logits`."""
+        best, peak = _peak(logits)
+        total = _log_normaliser(logits, peak)
+        return Token(id, float(logits[id]) - total, self._most_probable(logits, best, total))
+
+    def _most_probable(self, logits: Logits, best: int, total: float) -> tuple[Candidate, ...]:
+        if not self._top:
+            return ()
+        if self._candidates <= 2:
+            return _top_two(logits, best, total)
+        ids, _ = _shortlist(logits, min(self._candidates, len(logits)), float(logits[best]), 1.0)
+        return tuple(Candidate(int(id), float(logits[id]) - total) for id in ids)
 
     def _draw(self, logits: Logits, peak: float, position: int) -> int:
         ids, weights = _survivors(logits, peak, self._sampling)

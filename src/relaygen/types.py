@@ -44,7 +44,7 @@ class Candidate(NamedTuple):
 
 
 class Token(NamedTuple):
-    """One generated token. `top` holds the two most probable tokens when they were asked for, else it is empty."""
+    """One generated token. `top` holds the most probable ones (two or more) when they were asked for, else nothing."""
 
     id: int
     logprob: float = 0.0
@@ -94,9 +94,12 @@ GREEDY = Sampling(temperature=0.0)
 class Segment:
     """A maximal run of tokens that one model wrote.
 
-    `text` holds the characters completed by these tokens, so that the texts of a trace join to the completion's.
+    `text` holds the characters completed by these tokens, so that the texts of a trace join to the completion's; in
+    front of a stop text it may have characters of a token that was dropped because it holds the stop text too.
     `why` says what fired, for example the cue. `seconds` is wall time, hand-over included; `overrun` counts tokens
     that were generated past the end and dropped. `inserted` marks tokens that no model wrote (a missing `</think>`).
+    `margins` has those of the tokens whose top-2 were asked for. A segment without tokens took time all the same: its
+    model was asked and had nothing to say.
     """
 
     role: Role
@@ -116,7 +119,8 @@ class Segment:
 class Usage:
     """Token counts of one generation.
 
-    `wasted` are tokens that were generated and not kept: over-run, dropped drafts, judgements.
+    `wasted` are tokens that were generated and not kept: over-run, dropped drafts, judgements. `drafted` are those that
+    a speculative engine drafted, whoever wrote them, and `accepted` those of them that its large model took.
     """
 
     prompt_tokens: int = 0
@@ -125,6 +129,8 @@ class Usage:
     inserted_tokens: int = 0
     wasted_large: int = 0
     wasted_small: int = 0
+    drafted: int = 0
+    accepted: int = 0
 
     @property
     def completion_tokens(self) -> int:
@@ -133,7 +139,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """The complete record of one generation; every report and metric reads it."""
+    """The complete record of one generation; every report and metric reads it.
+
+    With two vocabularies the tokens of a segment are ids of the model that wrote it. `notes` say in a sentence each
+    what a reader should know, for example that the tokenizers differ.
+    """
 
     policy: str
     prompt: tuple[int, ...]
@@ -181,7 +191,10 @@ class Trace:
 
 
 class Written(NamedTuple):
-    """Event: some tokens of a segment were committed. `text` is what they completed, never half a character."""
+    """Event: some tokens of a segment were committed. `text` is what they completed, never half a character.
+
+    The texts of all Written events join to the text of the trace, and their tokens to its tokens.
+    """
 
     role: Role
     tokens: tuple[Token, ...]
@@ -190,7 +203,7 @@ class Written(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """Event: a segment is complete."""
+    """Event: what one instruction wrote is complete. The trace joins such pieces of one role to one segment."""
 
     segment: Segment
 

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 DIGITS = 5  # margins and log-probabilities are kept to so many decimals: far below what kernels round differently
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scores:
     """One model's view of the first positions of a completion, arrays of one length.
 
@@ -39,7 +39,7 @@ class Scores:
         return len(self.margins)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reading:
     """The reasoning of one trace, measured. The arrays hold one number for each of its tokens.
 

@@ -26,8 +26,9 @@ def difference_interval(
     chance = np.full(problems, 1 / problems)
     drawn = np.concatenate([rng.multinomial(problems, chance, size=block) @ both for block in blocks])
     drawn = drawn[(drawn[:, 1] > 0) & (drawn[:, 3] > 0)]
-    found = np.quantile(drawn[:, 0] / drawn[:, 1] - drawn[:, 2] / drawn[:, 3], [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(found[0]), float(found[1]))
+    differences = drawn[:, 0] / drawn[:, 1] - drawn[:, 2] / drawn[:, 3]
+    low, high = np.quantile(differences, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(low), float(high))
 
 
 def difference_p_value(inside: Floats, outside: Floats) -> float:

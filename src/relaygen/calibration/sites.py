@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain
 from typing import NamedTuple
 
 from relaygen.calibration.transcript import Transcript
-from relaygen.policies.relaygen import RelayGen
+from relaygen.policies.relaygen import MAX_SEGMENT, MIN_TOKENS, RelayGen
 from relaygen.profile import Profile
+from relaygen.types import SMALL, Role
 from relaygen.until import Until, cue, sentence_end, think_end
 from relaygen.until.cue import Match
 
@@ -23,12 +24,13 @@ class Switching:
     """How RelayGen switches, whatever its cues are. The defaults are the policy's own."""
 
     match: Match = "word"
-    min_tokens: int = RelayGen.__dataclass_fields__["min_tokens"].default
-    max_segment: int = RelayGen.__dataclass_fields__["max_segment"].default
+    min_tokens: int = MIN_TOKENS
+    max_segment: int = MAX_SEGMENT
 
-    def policy(self, cues: Sequence[str]) -> RelayGen:
+    def policy(self, cues: Sequence[str], answerer: Role = SMALL) -> RelayGen:
         """The policy that these sites stand for."""
-        return RelayGen(Profile(name="", cues=tuple(cues), match=self.match), self.min_tokens, self.max_segment)
+        profile = Profile(name="", cues=tuple(cues), match=self.match, answerer=answerer)
+        return RelayGen(profile, self.min_tokens, self.max_segment)
 
     @property
     def back(self) -> Until:
@@ -59,22 +61,17 @@ class Sites:
     def __init__(self, transcript: Transcript, length: int, candidates: Sequence[str], switching: Switching) -> None:
         """`length` is that of the reasoning stage, in tokens."""
         self._transcript, self._length, self._switching = transcript, length, switching
-        sites = sorted(site for i, text in enumerate(candidates) for site in self._find(i, text))
-        self._moments = [tuple(moment) for _, moment in groupby(sites, key=lambda site: site.end)]
+        self._sites = [list(self._find(i, text)) for i, text in enumerate(candidates)]
         self._returns: dict[int, int] = {}
 
     def offloads(self, chosen: Collection[int]) -> list[Offload]:
         """What small writes when the cues with these numbers are in use."""
         offsets, at, found = self._transcript.offsets, 0, list[Offload]()
-        for moment in self._moments:
-            start = moment[0].end
-            if start - at <= self._switching.min_tokens:
-                continue
-            reach = offsets[at]  # a word that small began is not large's cue
-            named = next((site.cue for site in moment if site.cue in chosen and site.begin >= reach), None)
-            if named is not None:
-                at = self._return(start)
-                found.append(Offload(named, start, at))
+        for site in sorted(chain.from_iterable(self._sites[number] for number in chosen)):
+            # A word that small began is not large's cue.
+            if site.end - at > self._switching.min_tokens and site.begin >= offsets[at]:
+                at = self._return(site.end)
+                found.append(Offload(site.cue, site.end, at))
         return found
 
     def _return(self, start: int) -> int:

@@ -24,7 +24,7 @@ PLACES = 4  # decimals in a profile
 COLUMNS = 5  # tokens, margins, squared margins, agreements, disagreements
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Measured:
     """Sums over one cue's segments, and over the rest of the same traces: [problems, COLUMNS] each."""
 

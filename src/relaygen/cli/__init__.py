@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 
 from cyclopts import App
@@ -17,6 +18,14 @@ app = App(
 COMMANDS = {
     "run": "Answer one question.",
     "demo": "Compare large, small and the relay on held-out problems.",
+    "serve": "Serve an OpenAI-compatible endpoint, and a page that shows who writes what.",
+    "eval": "Run policies on the same problems and log every result.",
+    "report": "Turn an evaluation into one HTML page and tables.",
+    "compare": "Compare two evaluations, policy by policy.",
+    "bench": "Measure latency and throughput under load.",
+    "calibrate": "Find the switch cues of a pair.",
+    "profile": "Look at profiles: show, diff, merge, check.",
+    "check": "Try out the servers or models of a pair.",
     "convert": "Make a local model from a Hugging Face one.",
     "policies": "List the policies.",
 }
@@ -29,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from relaygen.errors import EngineError, RelayError
 
     try:
-        app(arguments if arguments is None else list(arguments), exit_on_error=True)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            app(arguments if arguments is None else list(arguments), exit_on_error=True)
     except EngineError as error:
         _fail(f"relaygen: {error}", 1)
     except RelayError as error:
@@ -39,6 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(141)
     except KeyboardInterrupt:
         _fail("relaygen: interrupted", 130)
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: object = None,
+) -> None:
+    """A warning as one sentence, without the place in the code."""
+    print(f"relaygen: {message}", file=sys.stderr)
 
 
 def _fail(message: str, code: int) -> None:

@@ -19,9 +19,11 @@ class RelayFlags:
     config: Path | None = None
     """A relay.toml with any of these settings."""
     large: str | None = None
-    """The large model: nano:large (the default) or a model folder."""
+    """The large model: nano:large (the default), a model folder, a .gguf file or the address of a server."""
     small: str | None = None
-    """The small model: nano:small (the default) or a model folder."""
+    """The small model: nano:small (the default), a model folder, a .gguf file or the address of a server."""
+    tokenizer: str | None = None
+    """Folder with the tokenizer of the models behind servers."""
     profile: str | None = None
     """Name or path of a profile with switch cues; by default the one that fits the pair."""
     max_tokens: int | None = None

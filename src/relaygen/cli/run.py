@@ -13,6 +13,7 @@ from relaygen.cli.flags import Json, RelayFlags
 from relaygen.cli.show import STYLES, Stream, summary
 from relaygen.errors import UsageError
 from relaygen.relay import Relay
+from relaygen.traces import trace_to_json
 from relaygen.types import Finished, Trace
 
 
@@ -32,7 +33,7 @@ def run(
     question: str
         What to ask; `-` reads it from standard input.
     policy: str
-        Who writes what: relaygen (the default), large, small, answer-only, random(share=0.7).
+        Who writes what: relaygen (the default), large+speculative, …; `relaygen policies` lists all.
     stop: list[str]
         A text that ends the answer; may be given several times.
     thinking: bool
@@ -64,43 +65,19 @@ async def _answer(relay: Relay, question: str, show: bool) -> Trace:
 
 
 def trace_json(trace: Trace, relay: Relay) -> dict[str, object]:
-    """The trace as plain data."""
-    usage = trace.usage
+    """The whole trace as plain data, with the texts and numbers that follow from it."""
+    data = trace_to_json(trace)
+    usage = {**data.pop("usage"), "completion_tokens": trace.usage.completion_tokens}
     return {
-        "policy": trace.policy,
+        **data,
         "models": {role.value: engine.name for role, engine in relay.engines.items()},
         "profile": relay.profile.name,
-        "seed": trace.seed,
         "text": trace.text,
         "reasoning": trace.reasoning,
         "answer": trace.answer,
-        "finish_reason": trace.finish_reason,
-        "segments": [
-            {
-                "role": s.role.value,
-                "text": s.text,
-                "tokens": list(s.tokens),
-                "ending": s.ending.value,
-                "why": s.why,
-                "thinking": s.thinking,
-                "inserted": s.inserted,
-                "overrun": s.overrun,
-                "seconds": round(s.seconds, 6),
-            }
-            for s in trace.segments
-        ],
-        "usage": {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "large_tokens": usage.large_tokens,
-            "small_tokens": usage.small_tokens,
-            "wasted_large": usage.wasted_large,
-            "wasted_small": usage.wasted_small,
-        },
-        "large_share": round(trace.large_share, 4),
+        "usage": usage,
+        "large_share": trace.large_share,
         "switches": trace.switches,
-        "seconds": round(trace.seconds, 6),
-        "first_token_seconds": trace.first_token_seconds,
     }
 
 

@@ -34,6 +34,8 @@ def summary(trace: Trace) -> Text:
     line.append(f"large {usage.large_tokens}", STYLES[LARGE]).append(" + ")
     line.append(f"small {usage.small_tokens}", STYLES[SMALL]).append(" tokens, ")
     line.append(f"large share {trace.large_share:.0%}, {trace.switches} switches, {trace.seconds:.2f} s")
+    if usage.drafted:
+        line.append(f", {usage.accepted / usage.drafted:.0%} of drafts accepted")
     if trace.finish_reason != "stop":
         line.append(f", ended by {trace.finish_reason}", "yellow")
     return line

@@ -13,20 +13,34 @@ from relaygen.types import Sampling, Scored, Token
 from relaygen.until import Matcher
 
 
+@dataclass(slots=True)
+class Tally:
+    """What engines that draft tokens did: drafts, those of them that were accepted, passes that verified them."""
+
+    drafted: int = 0
+    accepted: int = 0
+    passes: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Params:
     """What one `stream` call may do.
 
     `eos` are the token ids that end a generation (of both models); the engine yields the one that it met and stops.
-    `top` asks for the two most probable tokens of each position. `offset` is the position of the first new token in
-    the completion: with `sampling.seed` it fixes the random numbers, so that segments do not repeat each other's.
+    `top` asks for the most probable tokens of each position, `candidates` of them. `offset` is the position of the
+    first new token in the completion: with `sampling.seed` it fixes the random numbers, so that segments do not repeat
+    each other's. `session` names the generation: an engine with several servers keeps one on one of them.
+    An engine that drafts tokens counts them in `tally`.
     """
 
     max_tokens: int
     sampling: Sampling = field(default_factory=Sampling)
     eos: frozenset[int] = frozenset()
     top: bool = False
+    candidates: int = 2
     offset: int = 0
+    session: str = ""
+    tally: Tally | None = None
 
 
 class Engine(Protocol):

@@ -21,8 +21,8 @@ class Settings(BaseModel):
     samples_from: dict[str, str]
     """Each task's name and digest."""
     policies: tuple[str, ...]
-    models: dict[str, str]
-    """large and small: reference, engine, fingerprint of the tokenizer."""
+    models: dict[str, dict[str, str]]
+    """large and small: reference, engine, and fingerprint of the tokenizer."""
     profile: dict[str, Any]
     """The whole profile: name, origin, cues."""
     sampling: dict[str, float]
@@ -34,7 +34,9 @@ class Settings(BaseModel):
     thinking: bool = True
     margins: bool = True
     concurrency: int = 1
-    engine: dict[str, int] = {}
+    failures: dict[str, str] = {}
+    """What happens when a model is gone, by role: error, or the name of the one that goes on alone."""
+    engine: dict[str, Any] = {}
     """context, sequences, threads of models in this process."""
 
 

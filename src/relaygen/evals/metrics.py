@@ -13,15 +13,18 @@ from relaygen.evals.rows import Row
 from relaygen.stats import Interval, cluster_bootstrap, ratio_bootstrap, wilson
 from relaygen.types import LARGE, SMALL, Role
 
+ALONE = (LARGE.value, SMALL.value)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
     """Right answers among the scored ones. Samples without a score (errors) are left out.
 
-    `wilson` takes every answer as independent, `clustered` resamples whole problems with all their epochs;
-    `pass_1` is the mean over problems of each problem's share of right answers.
+    `wilson` takes every answer as independent, `clustered` resamples whole problems with all their epochs; `interval`
+    is the one to print. `pass_1` is the mean over problems of each problem's share of right answers.
     """
 
+    problems: int
     correct: int
     scored: int
     pass_1: float
@@ -32,12 +35,25 @@ class Accuracy:
     def value(self) -> float:
         return self.correct / self.scored
 
+    @property
+    def interval(self) -> Interval:
+        """Wilson's where each problem was answered once, else the clustered one.
+
+        When all answers are alike resampling knows nothing; then Wilson's for one answer per problem.
+        """
+        if self.problems == self.scored:
+            return self.wilson
+        if 0 < self.correct < self.scored:
+            return self.clustered
+        return wilson(self.problems if self.correct else 0, self.problems)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
     """Seconds per problem, and what they are spent on. `split` holds the shares of large, small and the relay."""
 
     mean: float
+    mean_interval: Interval
     p50: float
     p95: float
     first_token_p50: float | None
@@ -51,6 +67,7 @@ class Work:
     """Tokens and hand-overs. Counts are means per problem, but for `cues`, which are totals.
 
     `overrun` tokens were generated past the end of a segment; `wasted` are these and all drafts and judgements.
+    `accepted` is the share of a speculative engine's drafted tokens that its large model took, None without drafts.
     """
 
     tokens: float
@@ -61,6 +78,7 @@ class Work:
     switches: float
     overrun: float
     wasted: float
+    accepted: float | None
     cues: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -109,7 +127,7 @@ def token_cost(groups: Mapping[str, Sequence[Row]]) -> dict[Role, float]:
     From the policies `large` and `small` where they ran; else from the segments that the model wrote anywhere.
     """
     cost: dict[Role, float] = {}
-    for role in (LARGE, SMALL):
+    for role in Role:
         alone = [row for row in groups.get(role.value, ()) if row.generated]
         if tokens := sum(row.tokens for row in alone):
             cost[role] = sum(row.seconds for row in alone) / tokens
@@ -138,6 +156,7 @@ def accuracy(rows: Sequence[Row]) -> Accuracy | None:
         each.setdefault(cluster, []).append(value)
     correct = int(sum(values))
     return Accuracy(
+        problems=len(each),
         correct=correct,
         scored=len(scored),
         pass_1=float(np.mean([np.mean(problem) for problem in each.values()])),
@@ -166,7 +185,7 @@ def _summary(policy: str, groups: Mapping[str, Sequence[Row]], cost: Mapping[Rol
         speed_up=speed_up(pairing),
         per_token=timing.tokens_per_second * cost[LARGE] if timing and LARGE in cost else None,
         ceiling=ceiling(work.large_share, cost) if work else None,
-        gap_recovered=gap_recovered(rows, groups.get("large", ()), small) if policy not in Role else None,
+        gap_recovered=gap_recovered(rows, groups.get("large", ()), small) if policy not in ALONE else None,
         by_task=_by_task(rows),
     )
 
@@ -186,6 +205,7 @@ def _timing(rows: Sequence[Row]) -> Timing | None:
     parts = (sum(r.large_seconds for r in rows), sum(r.small_seconds for r in rows), sum(r.relay_seconds for r in rows))
     return Timing(
         mean=total / len(rows),
+        mean_interval=cluster_bootstrap(seconds, [row.sample for row in rows]),
         p50=_percentile(seconds, 50),
         p95=_percentile(seconds, 95),
         first_token_p50=_percentile(first, 50) if first else None,
@@ -199,7 +219,7 @@ def _work(rows: Sequence[Row]) -> Work | None:
     tokens = [row.tokens for row in rows]
     if not sum(tokens):
         return None
-    large, n = [row.large_tokens for row in rows], len(rows)
+    large, n, drafted = [row.large_tokens for row in rows], len(rows), sum(row.drafted for row in rows)
     return Work(
         tokens=sum(tokens) / n,
         prompt_tokens=sum(row.prompt_tokens for row in rows) / n,
@@ -209,6 +229,7 @@ def _work(rows: Sequence[Row]) -> Work | None:
         switches=sum(row.switches for row in rows) / n,
         overrun=sum(row.overrun for row in rows) / n,
         wasted=sum(row.wasted_large + row.wasted_small for row in rows) / n,
+        accepted=sum(row.accepted for row in rows) / drafted if drafted else None,
         cues=dict(Counter(cue for row in rows for cue in row.cues).most_common()),
     )
 

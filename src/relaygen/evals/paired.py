@@ -80,7 +80,9 @@ def gap_recovered(rows: Sequence[Row], large: Sequence[Row], small: Sequence[Row
 
     None when large is not better than small there.
     """
-    scores = [{(r.sample, r.epoch): float(r.correct) for r in group if r.correct is not None} for group in (large, small)]
+    scores = [
+        {(r.sample, r.epoch): float(r.correct) for r in group if r.correct is not None} for group in (large, small)
+    ]
     common = [r for r in rows if r.correct is not None and all((r.sample, r.epoch) in known for known in scores)]
     low = [scores[1][r.sample, r.epoch] for r in common]
     way = [float(r.correct or 0) - b for r, b in zip(common, low, strict=True)]

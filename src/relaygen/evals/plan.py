@@ -11,7 +11,10 @@ from relaygen.evals.environment import environment, now
 from relaygen.evals.header import Extent, Header, Settings
 from relaygen.evals.tasks import Task, create_tasks, load_samples
 from relaygen.evals.types import Sample
+from relaygen.policies import create_policy
+from relaygen.profile import load_profile
 from relaygen.relay import Relay
+from relaygen.types import LARGE, SMALL, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ def make_plan(
             raise UsageError(f"{name} must be at least 1, not {value}.")
     if not references or not policies:
         raise UsageError("An evaluation needs at least one task and one policy.")
+    for spec in policies:
+        create_policy(spec, load_profile("candidates"))  # a wrong name should not cost the loading of models
     tasks = create_tasks(references, config.sampling.seed)
     return Plan(
         config=config,
@@ -69,10 +74,7 @@ def make_header(plan: Plan, relay: Relay) -> Header:
         tasks=plan.references,
         samples_from={task.name: task.digest for task in plan.tasks},
         policies=plan.policies,
-        models={
-            role.value: f"{reference}, {relay.engines[role].name}, tokenizer {relay.engines[role].tokenizer.fingerprint}"
-            for role, reference in zip(relay.engines, (config.large, config.small), strict=True)
-        },
+        models={LARGE.value: _model(config.large, relay, LARGE), SMALL.value: _model(config.small, relay, SMALL)},
         profile=relay.profile.model_dump(mode="json"),
         sampling={name: value for name, value in sampling.items() if name != "seed"},
         seed=config.sampling.seed,
@@ -81,7 +83,13 @@ def make_header(plan: Plan, relay: Relay) -> Header:
         thinking=config.thinking,
         margins=plan.margins,
         concurrency=plan.concurrency,
+        failures={SMALL.value: config.on_small_failure, LARGE.value: config.on_large_failure},
         engine=asdict(config.engine),
     )
     extent = Extent(samples=len(plan.samples), epochs=plan.epochs)
     return Header(created=now(), settings=settings, extent=extent, environment=environment())
+
+
+def _model(reference: str, relay: Relay, role: Role) -> dict[str, str]:
+    engine = relay.engines[role]
+    return {"reference": reference, "engine": engine.name, "tokenizer": engine.tokenizer.fingerprint[:16]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from relaygen.evals.types import Fault, Key, Result
 from relaygen.types import LARGE, SMALL, Ending, Trace
@@ -34,6 +35,8 @@ class Row:
     overrun: int = 0
     wasted_large: int = 0
     wasted_small: int = 0
+    drafted: int = 0
+    accepted: int = 0
     segments: int = 0
     switches: int = 0
     large_seconds: float = 0.0
@@ -66,7 +69,9 @@ def row_of(result: Result) -> Row:
     fault = result.error.kind if result.error else None
     correct = result.score.correct if result.score else None
     sample = result.sample
-    row = Row(policy=result.policy, task=sample.task, sample=sample.id, epoch=result.epoch, correct=correct, fault=fault)
+    row = Row(
+        policy=result.policy, task=sample.task, sample=sample.id, epoch=result.epoch, correct=correct, fault=fault
+    )
     return _with_trace(row, result.trace) if result.trace and fault in (None, Fault.SCORER) else row
 
 
@@ -78,7 +83,7 @@ def last_rows(results: Iterable[Result]) -> list[Row]:
 
 def _with_trace(row: Row, trace: Trace) -> Row:
     usage, segments = trace.usage, trace.segments
-    cues = [a.why for a, b in zip(segments, segments[1:], strict=False) if a.ending is Ending.CUE and b.role is SMALL]
+    cues = [a.why for a, b in pairwise(segments) if a.ending is Ending.CUE and b.role is SMALL]
     return replace(
         row,
         finish=trace.finish_reason,
@@ -91,6 +96,8 @@ def _with_trace(row: Row, trace: Trace) -> Row:
         overrun=sum(s.overrun for s in segments),
         wasted_large=usage.wasted_large,
         wasted_small=usage.wasted_small,
+        drafted=usage.drafted,
+        accepted=usage.accepted,
         segments=len(segments),
         switches=trace.switches,
         large_seconds=trace.seconds_of(LARGE),

@@ -9,11 +9,11 @@ from typing import Any
 
 import anyio
 
-from relaygen.errors import EngineError, ScoringError, UsageError
+from relaygen.errors import ContextError, EngineError, ScoringError
 from relaygen.evals.log import EvalLog
 from relaygen.evals.scorers import ScorerSet
 from relaygen.evals.types import Failure, Fault, Key, Result, Sample
-from relaygen.policies import Policy, create_policy
+from relaygen.policies import Composed, Policy, create_policy
 from relaygen.relay import Options, Relay
 from relaygen.types import Trace
 
@@ -76,7 +76,8 @@ class Runner:
     async def run(self, todo: Iterator[Job]) -> None:
         """Works through the jobs, `concurrency` at a time.
 
-        Raises UsageError when the log can't be written, EngineError after too many failures in a row.
+        Raises UsageError when the log can't be written or a policy can't run on this pair, EngineError after too many
+        failures in a row.
         """
         await self._warm_up()
         writing = anyio.Lock()
@@ -110,7 +111,7 @@ class Runner:
             trace = await self._relay.agenerate(job.sample.input, policy=policy, options=options)
         except EngineError as error:
             return replace(result, trace=error.trace, error=Failure(kind=Fault.ENGINE, message=str(error)))
-        except UsageError as error:
+        except ContextError as error:
             return replace(result, error=Failure(kind=Fault.PROMPT, message=str(error)))
         return await self._scored(replace(result, trace=trace), trace)
 
@@ -132,8 +133,10 @@ class Runner:
 
 def reseeded(policy: Policy, seed: int) -> Policy:
     """A policy that throws coins throws other ones for every sample: its own seed is mixed with the sample's."""
+    if isinstance(policy, Composed):
+        return replace(policy, policy=reseeded(policy.policy, seed))
     if not is_dataclass(policy) or "seed" not in {f.name for f in fields(policy)}:
         return policy
     seeded: Any = policy
-    mixed: Policy = replace(seeded, seed=hash((seeded.seed, seed)))
+    mixed: Policy = replace(seeded, seed=seeded.seed * 1_000_003 + seed)
     return mixed

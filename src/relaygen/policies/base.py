@@ -6,8 +6,8 @@ budget, end of sequence, the caller's stop texts, a missing `</think>`, the repe
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from relaygen.types import Role, Segment, Token
@@ -65,14 +65,28 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Let `role` judge: it continues the context plus `text` for `max_tokens` greedy tokens.
+    """Let `role` judge: it continues the context, then `draft`, then `text` for `max_tokens` greedy tokens.
 
-    The context stays as it was. Answered with the Tokens, top-2 included.
+    The context stays as it was; what the model says is counted as wasted. Answered with an Asked.
     """
 
     role: Role
     text: str
     max_tokens: int = 1
+    draft: Drafted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a model said when it was asked; nothing at all where its context had no room for the question.
+
+    `chances` has the most probable first tokens as text (up to 20, white space around them removed, probabilities of
+    the raw softmax).
+    """
+
+    text: str = ""
+    tokens: tuple[Token, ...] = ()
+    chances: Mapping[str, float] = field(default_factory=dict)
 
 
 Instruction = Write | Draft | Commit | Insert | Ask

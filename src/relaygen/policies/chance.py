@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from relaygen.policies.base import Steps, Write
+from relaygen.policies.kinds import at_least
 from relaygen.types import LARGE, SMALL, Ending, Role
 from relaygen.until import sentence_end, think_end
 
@@ -27,6 +28,8 @@ class Random:
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ValueError(f"share must be between 0 and 1, not {self.share}")
+        at_least(0, answer=self.answer)
+        at_least(1, max_segment=self.max_segment)
 
     def run(self) -> Steps:
         coin = random.Random(self.seed)

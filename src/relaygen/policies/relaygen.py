@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from relaygen.policies.base import Steps, Write
+from relaygen.policies.kinds import at_least
 from relaygen.profile import Profile
 from relaygen.types import LARGE, SMALL, Ending
 from relaygen.until import cue, sentence_end, think_end
+
+MIN_TOKENS = 5  # the published value
+MAX_SEGMENT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +24,13 @@ class RelayGen:
     """
 
     profile: Profile
-    min_tokens: int = 5
-    max_segment: int = 256
+    min_tokens: int = MIN_TOKENS
+    max_segment: int = MAX_SEGMENT
     name: str = "relaygen"
+
+    def __post_init__(self) -> None:
+        at_least(0, min_tokens=self.min_tokens)
+        at_least(1, max_segment=self.max_segment)
 
     def run(self) -> Steps:
         offload = cue(self.profile.cues, match=self.profile.match) | think_end()

@@ -1,10 +1,11 @@
-"""The token ids that each model sees, and the incremental text of the completion."""
+"""The token ids that each model sees, and how many of them belong to the completion."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from relaygen.engines.base import Engine
+from relaygen.errors import ContextError
 from relaygen.tokenizer import Tokenizer
 from relaygen.types import Role
 
@@ -17,11 +18,16 @@ class Context:
     """
 
     def __init__(self, engines: Mapping[Role, Engine], prompts: Mapping[Role, Sequence[int]]) -> None:
+        """Raises ContextError when the prompt leaves a model no room for a single token."""
+        self._engines = engines
         self._tokenizers: dict[Role, Tokenizer] = {role: e.tokenizer for role, e in engines.items()}
         self.shared = len({t.fingerprint for t in self._tokenizers.values()}) == 1
         one = list(next(iter(prompts.values())))
         self._ids = {role: one if self.shared else list(prompts[role]) for role in engines}
         self._prompt_length = {role: len(ids) for role, ids in self._ids.items()}
+        self._eos = {role: self._endings(role) for role in engines}
+        for role in engines:
+            self._check(role)
 
     def ids(self, role: Role) -> list[int]:
         """What `role` sees, prompt included. Not a copy."""
@@ -31,11 +37,34 @@ class Context:
         """How many completion tokens `role` sees."""
         return len(self._ids[role]) - self._prompt_length[role]
 
+    def room(self, role: Role) -> int:
+        """How many tokens `role` can take on top of these; may be negative when the vocabularies differ."""
+        return self._engines[role].context - len(self._ids[role])
+
+    def eos(self, role: Role) -> frozenset[int]:
+        """The ids of `role` that end a sequence: its own, and the other model's where it has them."""
+        return self._eos[role]
+
     def append(self, role: Role, ids: Sequence[int]) -> None:
-        """Commits what `role` wrote (in its own vocabulary)."""
+        """Commits what `role` wrote (in its own vocabulary, whole characters when the vocabularies differ)."""
         self._ids[role].extend(ids)
         if not self.shared:
             text = self._tokenizers[role].decode(ids)
             for other, own in self._ids.items():
                 if other is not role:
                     own.extend(self._tokenizers[other].encode(text))
+
+    def _check(self, role: Role) -> None:
+        if self.room(role) < 1:
+            engine = self._engines[role]
+            raise ContextError(
+                f"The prompt has {len(self._ids[role])} tokens, but {engine.name} has a context of {engine.context}: "
+                "shorten the prompt or give the model more context."
+            )
+
+    def _endings(self, role: Role) -> frozenset[int]:
+        if self.shared:
+            return frozenset().union(*(t.eos_ids for t in self._tokenizers.values()))
+        own = self._tokenizers[role]
+        texts = (t.decode([id]) for t in self._tokenizers.values() for id in t.eos_ids)
+        return own.eos_ids | {id for text in texts if (id := own.id_of(text)) is not None}

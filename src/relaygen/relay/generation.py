@@ -6,24 +6,30 @@ What holds for every policy is applied here and nowhere else: the token budget, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
-from relaygen.engines.base import Engine, Params
-from relaygen.errors import ContextError, EngineError
-from relaygen.policies.base import Ask, Commit, Draft, Drafted, Insert, Policy, Write
+from relaygen.engines.base import Engine
+from relaygen.errors import EngineError
+from relaygen.policies.base import Ask, Commit, Draft, Drafted, Insert, Instruction, Policy, Steps, Write
+from relaygen.relay.ask import ask
 from relaygen.relay.context import Context
 from relaygen.relay.options import Options
+from relaygen.relay.prompt import OPENING
 from relaygen.relay.record import Record
-from relaygen.relay.run import Run, until_with
-from relaygen.types import GREEDY, LARGE, Ended, Ending, Event, Finished, Role, Segment, Token, Trace
+from relaygen.relay.run import Run, until_with, whole
+from relaygen.relay.standins import StandIns
+from relaygen.relay.stops import StopTexts
+from relaygen.types import LARGE, Ended, Ending, Event, Finished, Role, Segment, Token, Trace, Written
 from relaygen.until import THINK_END, ThinkEndCondition
 from relaygen.until.base import TAIL
 
-PATIENCE = 16  # empty pieces in a row after which a policy is going nowhere
+PATIENCE = 16  # instructions in a row that add no token, after which a policy is going nowhere
 FINAL = {Ending.EOS: "stop", Ending.STOP: "stop", Ending.LENGTH: "length", Ending.REPETITION: "repetition"}
+TEXT_MODE = "The two models have different tokenizers: text is handed over, not token ids."
 
 
 class Generation:
@@ -41,107 +47,165 @@ class Generation:
         """`thinking` says whether a reasoning stage is to come; without it, model and prompt tell."""
         self.policy, self.engines, self.options = policy, engines, options
         self.context = Context(engines, prompts)
-        self.record = Record(policy.name, tuple(prompts[LARGE]), options.sampling.seed, engines)
-        self._budget = min(options.max_tokens, _room(engines, self.context))
+        notes = () if self.context.shared else (TEXT_MODE,)
+        self.record = Record(policy.name, tuple(prompts[LARGE]), options.sampling.seed, engines, notes)
+        self._budget = min(options.max_tokens, *map(self.context.room, engines))
         self._prompt_text = engines[LARGE].tokenizer.decode(prompts[LARGE][-TAIL:])
         expected = _expects_thinking(engines[LARGE], self._prompt_text)
         self.record.thinking = expected if thinking is None else thinking
-        self._empty = 0
+        self.record.undecided = thinking is None and expected and not self._prompt_text.rstrip().endswith(OPENING)
+        self._stops = StopTexts(options.stop)
+        self._stand_ins = StandIns(options)
+        self._session = uuid4().hex
         self._finish: str | None = None
         self._result: Any = None
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """The relay loop. The last event is `Finished`; raises EngineError, which carries the partial trace."""
-        steps = self.policy.run()
+        steps, idle = self.policy.run(), 0
         try:
-            while self._finish is None:
-                instruction = steps.send(self._result)
-                async with aclosing(self._execute(instruction)) as events:
+            while instruction := self._next(steps):
+                known = self.record.completion_tokens
+                async with aclosing(self._carry_out(instruction)) as events:
                     async for event in events:
-                        yield event
-        except StopIteration:
-            pass
+                        for certain in self._stops.admit(event):
+                            yield certain
+                idle = 0 if self.record.completion_tokens > known else idle + 1
+                if idle > PATIENCE:
+                    raise EngineError(f"The policy {self.policy.name} gave {idle} instructions that wrote nothing.")
         except EngineError as error:
             error.trace = self.record.trace("error")
             raise
         finally:
             steps.close()
+        for event in self._rest():
+            yield event
         yield Finished(self.trace)
 
     @property
     def trace(self) -> Trace:
         """What has been written by now."""
-        return self.record.trace(self._finish or "stop")
+        return self.record.trace(self._finish or "aborted")
 
-    async def _execute(self, instruction: object) -> AsyncGenerator[Event, None]:
+    def _next(self, steps: Steps) -> Instruction | None:
+        if self._stops.found:
+            self._finish = "stop"
+        if self._finish:
+            return None
+        try:
+            return steps.send(self._result)
+        except StopIteration:
+            self._finish = "stop"
+            return None
+
+    async def _carry_out(self, instruction: Instruction) -> AsyncGenerator[Event, None]:
+        """Executes an instruction. When a model is gone, the other may do what is left of it; nothing is repeated."""
+        while True:
+            cast = self._stand_ins.cast(instruction)
+            try:
+                async with aclosing(self._execute(cast)) as events:
+                    async for event in events:
+                        yield event
+                return
+            except EngineError as error:
+                note = self._stand_ins.replace(cast, error)
+                if not note:
+                    raise
+                self.record.degrade(note)
+            for event in self._salvage():
+                yield event
+            if self._finish or self._stops.found:
+                return
+
+    def _salvage(self) -> list[Event]:
+        """Closes a piece that a failure has cut off: what was shown stays."""
+        ids, role = self.record.open
+        if not ids:
+            return []
+        self.context.append(role, ids)
+        return self._conclude(self.record.end(role, Ending.ABORTED, why="failure"))
+
+    async def _execute(self, instruction: Instruction) -> AsyncGenerator[Event, None]:
         match instruction:
             case Write(role):
                 run = self._prepare(instruction)
                 if run is None:
-                    self._result = self.record.end(role, Ending.THINK_END)
+                    self._result = _nothing_left(role)
                     return
-                async for token in run.stream(self.context.ids(role), self._offset(role), self._before, self.options):
-                    yield self.record.write(role, token)
-                for event in self._settle(run):
-                    yield event
-            case Draft(role):
+                async with aclosing(self._stream(run)) as tokens:
+                    async for token in tokens:
+                        yield self.record.write(role, token)
+                events = self._settle(run)
+            case Draft():
                 self._result = await self._draft(instruction)
+                return
             case Commit(draft, count):
-                for event in self._commit(draft, len(draft.tokens) if count is None else count):
-                    yield event
+                events = self._commit(draft, len(draft.tokens) if count is None else count)
             case Insert(text, role):
-                for event in self._insert(role, text, Ending.TEXT):
-                    yield event
-            case Ask():
-                self._result = await self._ask(instruction)
+                over = self.record.thinking and THINK_END in text
+                events = self._insert(role, text, Ending.THINK_END if over else Ending.TEXT)
+            case Ask(role):
+                self._result = await ask(self.engines[role], self.context, instruction)
+                self.record.waste(role, len(self._result.tokens))
+                return
             case _:
                 raise TypeError(f"{self.policy.name} yielded {instruction!r}, which is not an instruction")
+        for event in events:
+            yield event
 
     def _prepare(self, asked: Write | Draft) -> Run | None:
         """The engine call for a Write or Draft; None when it waits for the end of a thinking that is over."""
         if asked.until and asked.until.waits_for(ThinkEndCondition) and not self.record.thinking:
             return None
-        left = self._budget - self.record.completion_tokens
+        engine, role = self.engines[asked.role], asked.role
+        left = min(self._left, self.context.room(role))
         own = left if asked.max_tokens is None else asked.max_tokens
+        stop = self.options.stop
         return Run(
-            role=asked.role,
-            engine=self.engines[asked.role],
-            until=until_with(asked.until, thinking=self.record.thinking, stop=self.options.stop),
+            role=role,
+            engine=engine,
+            until=until_with(asked.until, thinking=self.record.thinking, stop=stop, written=self._stops.begun),
+            eos=self.context.eos(role),
             min_tokens=asked.min_tokens,
             max_tokens=min(left, own),
             ending_at_limit=Ending.LENGTH if left <= own else Ending.TOKENS,
             whole_characters=not self.context.shared,
+            session=self._session,
+            tally=self.record.tally,
         )
+
+    def _stream(self, run: Run) -> AsyncGenerator[Token, None]:
+        before = (self._prompt_text + self.record.tail(TAIL))[-TAIL:]
+        return run.stream(self.context.ids(run.role), self.context.position(run.role), before, self.options)
 
     def _settle(self, run: Run) -> list[Event]:
         """Books what a run wrote and draws the consequences of how it ended."""
-        kept = run.tokens[: run.kept]
-        self.context.append(run.role, [t.id for t in kept])
-        piece = self.record.end(
-            run.role, run.ending, why=run.why, seconds=run.seconds, overrun=run.overrun, partial=run.partial
-        )
+        self.context.append(run.role, [t.id for t in run.tokens[: run.kept]])
+        piece = self.record.end(run.role, run.ending, why=run.why, seconds=run.seconds, overrun=run.overrun)
         return self._conclude(piece)
 
     def _conclude(self, piece: Segment) -> list[Event]:
         self._result = piece
-        self._empty = 0 if piece.tokens else self._empty + 1
-        if self._empty > PATIENCE:
-            raise EngineError(f"The policy {self.policy.name} wrote nothing {PATIENCE} times in a row.")
         events: list[Event] = [Ended(piece)]
         if piece.ending is Ending.THINK_END:
             self.record.thinking = False
-        elif piece.ending is Ending.EOS and self.record.thinking and "<think>" in self._prompt_text + self._written:
+        elif piece.ending is Ending.EOS and self.record.thinking and not self.record.undecided:
             events += self._insert(piece.role, f"\n{THINK_END}\n\n", Ending.THINK_END)
             self._result = replace(piece, ending=Ending.THINK_END, why="end of sequence")
         else:
             self._finish = FINAL.get(piece.ending)
-        if self._finish is None and self.record.completion_tokens >= self._budget:
+        if self._finish is None and self._left < 1:
             self._finish = "length"
         return events
 
     def _insert(self, role: Role, text: str, ending: Ending) -> list[Event]:
-        """Text that no model wrote."""
+        """Text that no model wrote. When there is no room for all of it, the generation ends."""
         ids = self.engines[role].tokenizer.encode(text)
+        if len(ids) > self._left:
+            self._finish, ids = "length", []
+        if not ids:
+            self._result = Segment(role=role, tokens=(), text="", ending=ending, inserted=True)
+            return []
         self.context.append(role, ids)
         events: list[Event] = [self.record.write(role, Token(id)) for id in ids]
         piece = self.record.end(role, ending, inserted=True)
@@ -150,58 +214,57 @@ class Generation:
     async def _draft(self, draft: Draft) -> Drafted:
         run = self._prepare(draft)
         if run is None:
-            raise TypeError("a Draft can't wait for the end of thinking when thinking is over")
-        shown = run.stream(self.context.ids(run.role), self._offset(run.role), self._before, self.options)
-        tokens = tuple([token async for token in shown])
-        self.record.waste(run.role, len(run.tokens))
-        stream = run.engine.tokenizer.stream()
-        text = "".join(stream.feed(t.id) for t in tokens) + stream.flush() + run.partial
+            return Drafted(_nothing_left(draft.role), ())
+        tokens = tuple([token async for token in self._stream(run)])
+        self.record.waste(run.role, run.kept + run.overrun)
         ids = tuple(t.id for t in tokens)
-        segment = Segment(role=run.role, tokens=ids, text=text, ending=run.ending, why=run.why, seconds=run.seconds)
-        return Drafted(replace(segment, thinking=self.record.thinking), tokens)
+        segment = Segment(
+            role=run.role,
+            tokens=ids,
+            text=run.engine.tokenizer.decode(ids),
+            ending=run.ending,
+            why=run.why,
+            thinking=self.record.thinking,
+            seconds=run.seconds,
+            overrun=run.overrun,
+        )
+        return Drafted(segment, tokens)
 
     def _commit(self, draft: Drafted, count: int) -> list[Event]:
-        segment, tokens = draft.segment, draft.tokens[:count]
-        whole = len(tokens) == len(draft.tokens)
+        segment = draft.segment
+        tokens = draft.tokens[: min(count, self._left)]
+        if not self.context.shared:
+            tokens = tokens[: whole(self.engines[segment.role].tokenizer, tokens)]
+        complete = len(tokens) == len(draft.tokens)
         events: list[Event] = [self.record.write(segment.role, token) for token in tokens]
         self.context.append(segment.role, [t.id for t in tokens])
-        self.record.waste(segment.role, -len(tokens))
-        ending, why = (segment.ending, segment.why) if whole else (Ending.TOKENS, str(count))
-        piece = self.record.end(segment.role, ending, why=why, seconds=segment.seconds)
+        ending, why, overrun = (segment.ending, segment.why, segment.overrun) if complete else (Ending.TOKENS, "", 0)
+        self.record.waste(segment.role, -len(tokens) - overrun)
+        piece = self.record.end(segment.role, ending, why=why, seconds=segment.seconds, overrun=overrun)
         return [*events, *self._conclude(piece)]
 
-    async def _ask(self, ask: Ask) -> tuple[Token, ...]:
-        engine = self.engines[ask.role]
-        prompt = self.context.ids(ask.role) + engine.tokenizer.encode(ask.text)
-        params = Params(max_tokens=ask.max_tokens, sampling=GREEDY, eos=engine.tokenizer.eos_ids, top=True)
-        tokens = tuple([token async for token in engine.stream(prompt, params)])
-        self.record.waste(ask.role, len(tokens))
-        return tokens
-
-    def _offset(self, role: Role) -> int:
-        return self.context.position(role)
-
-    @property
-    def _written(self) -> str:
-        return self.record.head(TAIL)
+    def _rest(self) -> Iterator[Event]:
+        """What was held back until now, and what only the end tells."""
+        if self._stops.found:
+            self.record.cut(self._stops.end)
+        yield from self._stops.rest()
+        if self._stops.found and self.record.last:
+            yield Ended(self.record.last)
+        if self.record.incomplete and self.record.last:
+            yield Written(self.record.last.role, (), self.record.incomplete, self.record.thinking)
 
     @property
-    def _before(self) -> str:
-        return (self._prompt_text + self.record.tail(TAIL))[-TAIL:]
+    def _left(self) -> int:
+        """How many tokens the budget has left."""
+        return self._budget - self.record.completion_tokens
+
+
+def _nothing_left(role: Role) -> Segment:
+    """The answer to who waits for the end of a thinking that is over."""
+    return Segment(role=role, tokens=(), text="", ending=Ending.THINK_END, thinking=False)
 
 
 def _expects_thinking(engine: Engine, prompt: str) -> bool:
     """Whether a reasoning stage is to come: the model has one, and the prompt has not closed it already."""
-    knows = engine.tokenizer.id_of(THINK_END) is not None or "<think>" in prompt
+    knows = engine.tokenizer.id_of(THINK_END) is not None or prompt.rstrip().endswith(OPENING)
     return knows and not prompt.rstrip().endswith(THINK_END)
-
-
-def _room(engines: Mapping[Role, Engine], context: Context) -> int:
-    """Tokens that both models have left for the completion. Raises ContextError when there are none."""
-    for role, engine in engines.items():
-        if engine.context <= len(context.ids(role)):
-            raise ContextError(
-                f"The prompt has {len(context.ids(role))} tokens, but {engine.name} has a context of "
-                f"{engine.context}: shorten the prompt or give the model more context."
-            )
-    return min(engine.context - len(context.ids(role)) for role, engine in engines.items())

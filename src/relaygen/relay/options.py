@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 from relaygen.errors import UsageError
 from relaygen.types import Sampling
@@ -14,7 +16,8 @@ class Options:
 
     `max_tokens` is the budget for reasoning and answer together; `stop` texts end the answer and are not part of it
     (the reasoning stage ignores them). `margins` records the margin of every token in the trace. The repetition guard
-    ends a generation that goes round in circles.
+    ends a generation that goes round in circles. When a model fails for good, `on_small_failure="large"` lets the
+    large one finish alone, and `on_large_failure="small"` the small one; the trace is then marked degraded.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -23,15 +26,24 @@ class Options:
     thinking: bool = True
     margins: bool = False
     repetition_guard: bool = True
+    on_small_failure: Literal["error", "large"] = "error"
+    on_large_failure: Literal["error", "small"] = "error"
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
             raise UsageError(f"max_tokens must be at least 1, not {self.max_tokens}.")
-        if self.sampling.temperature < 0:
-            raise UsageError(f"temperature must not be negative, but it is {self.sampling.temperature}.")
-        if not 0 < self.sampling.top_p <= 1:
-            raise UsageError(f"top_p must be above 0 and at most 1, but it is {self.sampling.top_p}.")
-        if self.sampling.top_k < 0 or not 0 <= self.sampling.min_p <= 1:
-            raise UsageError("top_k must not be negative, and min_p must be between 0 and 1.")
-        if not all(self.stop):
-            raise UsageError("A stop text must not be empty.")
+        if isinstance(self.stop, str) or not all(self.stop):
+            raise UsageError("A stop text must not be empty, and stop must be a list of texts.")
+        _check(self.sampling)
+
+
+def _check(sampling: Sampling) -> None:
+    # Written so that a NaN is refused too.
+    if not 0 <= sampling.temperature < math.inf:
+        raise UsageError(f"temperature must be a number of at least 0, not {sampling.temperature}.")
+    if not 0 < sampling.top_p <= 1:
+        raise UsageError(f"top_p must be above 0 and at most 1, not {sampling.top_p}.")
+    if sampling.top_k < 0:
+        raise UsageError(f"top_k must not be negative, but it is {sampling.top_k}.")
+    if not 0 <= sampling.min_p <= 1:
+        raise UsageError(f"min_p must be between 0 and 1, not {sampling.min_p}.")

@@ -3,38 +3,61 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import replace
 
-from relaygen.engines.base import Engine
+from relaygen.engines.base import Engine, Tally
+from relaygen.relay.prompt import OPENING
 from relaygen.types import LARGE, SMALL, Ending, Role, Segment, Token, Trace, Usage, Written
+
+INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 
 
 class Record:
     """What has been written so far. Tokens come in with `write`; `end` closes a piece; pieces of one role join."""
 
-    def __init__(self, policy: str, prompt: tuple[int, ...], seed: int, engines: Mapping[Role, Engine]) -> None:
-        self._policy, self._prompt, self._seed = policy, prompt, seed
+    def __init__(
+        self,
+        policy: str,
+        prompt: tuple[int, ...],
+        seed: int,
+        engines: Mapping[Role, Engine],
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self._policy, self._prompt, self._seed, self._notes = policy, prompt, seed, notes
+        self._degraded = False
         large, small = (engines[role].tokenizer.stream() for role in (LARGE, SMALL))
         one = engines[LARGE].tokenizer.fingerprint == engines[SMALL].tokenizer.fingerprint
         # With one vocabulary a character may begin in one segment and end in the next; it counts to the next.
         self._streams = {LARGE: large, SMALL: large if one else small}
         self._segments: list[Segment] = []
-        self._tokens: list[Token] = []
+        self._role = LARGE  # who wrote the newest token
+        self._tokens: list[Token] = []  # those of the piece that has not ended
         self._texts: list[str] = []
-        self._counts = dict.fromkeys(Role, 0)
+        self._ends: list[int] = []  # characters of the completion after each of its tokens
+        self._length = 0
         self._wasted = dict.fromkeys(Role, 0)
-        self._inserted = 0
+        self.tally = Tally()
+        """What engines that draft tokens count."""
         self._began = time.perf_counter()
         self._first_token: float | None = None
         self.thinking = False
+        self.undecided = False
+        """Whether a reasoning stage is expected that nobody has opened yet; the first words decide."""
+        self._first_words = ""
 
     @property
     def completion_tokens(self) -> int:
-        return sum(self._counts.values()) + self._inserted
+        return len(self._ends)
+
+    @property
+    def last(self) -> Segment | None:
+        """The segment that ended last."""
+        return self._segments[-1] if self._segments else None
 
     def tail(self, characters: int) -> str:
-        """The last characters of the completion, and possibly more."""
+        """The last characters of the segments that have ended, and possibly more."""
         text = ""
         for segment in reversed(self._segments):
             text = segment.text + text
@@ -42,17 +65,18 @@ class Record:
                 break
         return text
 
-    def head(self, characters: int) -> str:
-        """The first characters of the completion."""
-        return "".join(s.text for s in self._segments[:2])[:characters]
-
     def write(self, role: Role, token: Token) -> Written:
         """Commits one token to the current piece."""
         if self._first_token is None:
             self._first_token = time.perf_counter() - self._began
         text = self._streams[role].feed(token.id)
+        if self.undecided:
+            self._decide(text)
+        self._role = role
         self._tokens.append(token)
         self._texts.append(text)
+        self._length += len(text)
+        self._ends.append(self._length)
         return Written(role, (token,), text, self.thinking)
 
     def end(
@@ -63,80 +87,129 @@ class Record:
         why: str = "",
         seconds: float = 0.0,
         overrun: int = 0,
-        partial: str = "",
         inserted: bool = False,
     ) -> Segment:
         """Closes the current piece and returns it; in the trace it joins the segment before it where that fits."""
-        piece = Segment(
-            role=role,
-            tokens=tuple(t.id for t in self._tokens),
-            text="".join(self._texts) + partial,
-            ending=ending,
-            why=why,
-            thinking=self.thinking,
-            seconds=seconds,
-            overrun=overrun,
-            inserted=inserted,
-            logprobs=tuple(t.logprob for t in self._tokens),
-            margins=tuple(t.margin for t in self._tokens if t.top),
-        )
-        if inserted:
-            self._inserted += len(self._tokens)
-        else:
-            self._counts[role] += len(self._tokens)
+        piece = replace(self._piece(role, ending), why=why, seconds=seconds, overrun=overrun, inserted=inserted)
         self._wasted[role] += overrun
         self._tokens, self._texts = [], []
-        self._join(piece)
+        _join(self._segments, piece)
         return piece
 
     def waste(self, role: Role, count: int) -> None:
         """Counts tokens that were generated and are not kept; negative when a draft is taken after all."""
         self._wasted[role] += count
 
+    @property
+    def open(self) -> tuple[list[int], Role]:
+        """The tokens of the piece that has not ended, and who wrote them."""
+        return [token.id for token in self._tokens], self._role
+
+    def degrade(self, note: str) -> None:
+        """From here on it is not the generation that was asked for."""
+        self._degraded = True
+        self._notes += (note,)
+
+    def cut(self, length: int) -> None:
+        """Shortens the completion to `length` characters. A token that goes beyond is dropped and counts as over-run;
+        its characters in front of the cut stay."""
+        tokens, end = len(self._ends), self._length
+        for i in reversed(range(len(self._segments))):
+            segment = self._segments[i]
+            first, start = tokens - len(segment.tokens), end - len(segment.text)
+            if end > length:
+                # Tokens right behind the cut that complete no character are part of one that is gone.
+                at = bisect_left(self._ends, length, first, tokens)
+                kept = at - first + (at < tokens and self._ends[at] == length) if length > start else 0
+                self._wasted[segment.role] += 0 if segment.inserted else len(segment.tokens) - kept
+                self._segments[i] = _shortened(segment, kept, max(0, length - start))
+                del self._ends[first + kept : tokens]
+            tokens, end = first, start
+        self._length = min(self._length, length)
+        for stream in self._streams.values():
+            stream.flush()
+
+    @property
+    def incomplete(self) -> str:
+        """What stands for a character that has begun and is not complete: U+FFFD, or nothing."""
+        return INCOMPLETE if self._streams[self._role].pending else ""
+
     def trace(self, finish_reason: str) -> Trace:
-        """The record as it stands."""
-        usage = Usage(
-            prompt_tokens=len(self._prompt),
-            large_tokens=self._counts[LARGE],
-            small_tokens=self._counts[SMALL],
-            inserted_tokens=self._inserted,
-            wasted_large=self._wasted[LARGE],
-            wasted_small=self._wasted[SMALL],
-        )
+        """The record as it stands; a piece that has not ended is ABORTED."""
+        segments = list(self._segments)
+        if self._tokens:
+            _join(segments, self._piece(self._role, Ending.ABORTED))
+        if segments and self.incomplete:
+            segments[-1] = replace(segments[-1], text=segments[-1].text + self.incomplete)
         return Trace(
             policy=self._policy,
             prompt=self._prompt,
-            segments=self.segments(),
-            usage=usage,
+            segments=tuple(segments),
+            usage=self._usage(segments),
             finish_reason=finish_reason,
             seconds=time.perf_counter() - self._began,
             first_token_seconds=self._first_token,
             seed=self._seed,
+            degraded=self._degraded,
+            notes=self._notes,
         )
 
-    def segments(self) -> tuple[Segment, ...]:
-        """All segments; a character that stayed incomplete at the end shows as U+FFFD in the last."""
-        if not self._segments:
-            return ()
-        last = self._segments[-1]
-        rest = self._streams[last.role].flush()
-        if rest:
-            self._segments[-1] = replace(last, text=last.text + rest)
-        return tuple(self._segments)
+    def _decide(self, text: str) -> None:
+        """A completion that does not begin with `<think>` is all answer."""
+        self._first_words = (self._first_words + text).lstrip()
+        self.undecided = self._first_words != OPENING and OPENING.startswith(self._first_words)
+        self.thinking = self.undecided or self._first_words.startswith(OPENING)
 
-    def _join(self, piece: Segment) -> None:
-        last = self._segments[-1] if self._segments else None
-        if not piece.tokens and not piece.text and not piece.seconds:
-            return
-        if last is None or (last.role, last.thinking, last.inserted) != (piece.role, piece.thinking, piece.inserted):
-            self._segments.append(piece)
-            return
-        self._segments[-1] = replace(
-            piece,
-            tokens=last.tokens + piece.tokens,
-            text=last.text + piece.text,
-            seconds=last.seconds + piece.seconds,
-            overrun=last.overrun + piece.overrun,
-            logprobs=last.logprobs + piece.logprobs,
-            margins=last.margins + piece.margins,
+    def _usage(self, segments: list[Segment]) -> Usage:
+        written = dict.fromkeys(Role, 0)
+        for segment in segments:
+            written[segment.role] += 0 if segment.inserted else len(segment.tokens)
+        return Usage(
+            prompt_tokens=len(self._prompt),
+            large_tokens=written[LARGE],
+            small_tokens=written[SMALL],
+            inserted_tokens=len(self._ends) - sum(written.values()),
+            wasted_large=self._wasted[LARGE],
+            wasted_small=self._wasted[SMALL],
+            drafted=self.tally.drafted,
+            accepted=self.tally.accepted,
         )
+
+    def _piece(self, role: Role, ending: Ending) -> Segment:
+        return Segment(
+            role=role,
+            tokens=tuple(t.id for t in self._tokens),
+            text="".join(self._texts),
+            ending=ending,
+            thinking=self.thinking,
+            logprobs=tuple(t.logprob for t in self._tokens),
+            margins=tuple(t.margin for t in self._tokens if t.top),
+        )
+
+
+def _join(segments: list[Segment], piece: Segment) -> None:
+    """Puts `piece` behind the segments, or into the last one when both are of a kind."""
+    last = segments[-1] if segments else None
+    if last is None or (last.role, last.thinking, last.inserted) != (piece.role, piece.thinking, piece.inserted):
+        segments.append(piece)
+        return
+    segments[-1] = replace(
+        piece,
+        tokens=last.tokens + piece.tokens,
+        text=last.text + piece.text,
+        seconds=last.seconds + piece.seconds,
+        overrun=last.overrun + piece.overrun,
+        logprobs=last.logprobs + piece.logprobs,
+        margins=last.margins + piece.margins,
+    )
+
+
+def _shortened(segment: Segment, tokens: int, characters: int) -> Segment:
+    return replace(
+        segment,
+        tokens=segment.tokens[:tokens],
+        text=segment.text[:characters],
+        overrun=segment.overrun + len(segment.tokens) - tokens,
+        logprobs=segment.logprobs[:tokens],
+        margins=segment.margins[:tokens],
+    )

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, aclosing
+import warnings
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import ExitStack, aclosing, closing
 from dataclasses import replace
 from typing import Any, Self
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from relaygen.chat import ChatTemplate, messages_of
-from relaygen.engines import Engine, EngineSettings, create_engine
-from relaygen.errors import ModelError
+from relaygen.engines import Engine, EngineSettings, ServerSettings, create_engine
+from relaygen.errors import ModelError, ProfileWarning
 from relaygen.policies import Policy, create_policy
 from relaygen.profile import Profile, default_profile, load_profile
+from relaygen.relay.blocking import iterate
 from relaygen.relay.generation import Generation
 from relaygen.relay.options import Options
+from relaygen.relay.pair import other_pair
 from relaygen.relay.prompt import Prompt, encoded, raw
+from relaygen.relay.wrapped import Wrapped
 from relaygen.types import LARGE, SMALL, Event, Finished, Role, Trace
 
 Messages = str | Sequence[Mapping[str, Any]]
@@ -28,7 +32,8 @@ class Relay:
         with Relay.open() as relay:
             trace = relay.generate("What is 17 * 23?")
 
-    `generate` and `events` are for ordinary code, `stream` and `agenerate` for async code; use one kind per Relay.
+    `generate` and `events` are for ordinary code, `stream` and `agenerate` for async code (with `async with`); use one
+    kind per Relay.
     """
 
     def __init__(
@@ -42,10 +47,15 @@ class Relay:
     ) -> None:
         self.engines: dict[Role, Engine] = {LARGE: large, SMALL: small}
         self.profile = self._load(profile)
+        if doubt := other_pair(self.profile, large, small):
+            warnings.warn(doubt, ProfileWarning, stacklevel=2)
         self.policy = create_policy(policy, self.profile) if isinstance(policy, str) else policy
         self.options = options or Options()
+        self._wrapped = Wrapped(self.engines)
+        self._wrapped.of(self.policy)
         self._stack = ExitStack()
         self._running: BlockingPortal | None = None
+        self._closed = False
 
     @classmethod
     def open(
@@ -57,13 +67,20 @@ class Relay:
         profile: Profile | str | None = None,
         options: Options | None = None,
         settings: EngineSettings | None = None,
+        servers: Mapping[Role, ServerSettings] | None = None,
     ) -> Self:
-        """Loads both models. Raises ModelError, ProfileError or UsageError with one clear sentence."""
+        """Loads both models; `servers` says how to reach those behind servers.
+
+        Raises ModelError, ProfileError or UsageError with one clear sentence.
+        """
+        reach = servers or {}
         if isinstance(policy, str):
             create_policy(policy, load_profile("candidates"))  # a wrong name should not cost the loading of models
+        if isinstance(profile, str):
+            profile = load_profile(profile)
         return cls(
-            create_engine(large, settings),
-            create_engine(small, settings),
+            create_engine(large, settings, reach.get(LARGE)),
+            create_engine(small, settings, reach.get(SMALL)),
             policy=policy,
             profile=profile,
             options=options,
@@ -81,44 +98,36 @@ class Relay:
         options = options or self.options
         chosen = create_policy(policy, self.profile) if isinstance(policy, str) else policy or self.policy
         prompt = messages if isinstance(messages, Prompt) else self.prompt(messages, thinking=options.thinking)
-        generation = Generation(chosen, self.engines, prompt.ids, options, thinking=prompt.thinking)
+        generation = Generation(chosen, self._wrapped.of(chosen), prompt.ids, options, thinking=prompt.thinking)
         async with aclosing(generation.events()) as events:
             async for event in events:
                 yield event
 
     async def agenerate(
-        self, messages: Messages, *, policy: Policy | str | None = None, options: Options | None = None
+        self, messages: Messages | Prompt, *, policy: Policy | str | None = None, options: Options | None = None
     ) -> Trace:
         """Generates one answer and returns its trace. Raises as `stream` does."""
-        async for event in self.stream(messages, policy=policy, options=options):
-            if isinstance(event, Finished):
-                return event.trace
+        async with aclosing(self.stream(messages, policy=policy, options=options)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    return event.trace
         raise AssertionError("a generation ends with Finished")
 
     def generate(
-        self, messages: Messages, *, policy: Policy | str | None = None, options: Options | None = None
+        self, messages: Messages | Prompt, *, policy: Policy | str | None = None, options: Options | None = None
     ) -> Trace:
         """`agenerate` for code that is not async."""
-
-        async def call() -> Trace:
-            return await self.agenerate(messages, policy=policy, options=options)
-
-        return self._portal.call(call)
+        with closing(self.events(messages, policy=policy, options=options)) as events:
+            for event in events:
+                if isinstance(event, Finished):
+                    return event.trace
+        raise AssertionError("a generation ends with Finished")
 
     def events(
-        self, messages: Messages, *, policy: Policy | str | None = None, options: Options | None = None
-    ) -> Iterator[Event]:
-        """`stream` for code that is not async."""
-        stream = self.stream(messages, policy=policy, options=options)
-
-        async def step() -> Event | None:
-            return await anext(stream, None)
-
-        try:
-            while (event := self._portal.call(step)) is not None:
-                yield event
-        finally:
-            self._portal.call(stream.aclose)
+        self, messages: Messages | Prompt, *, policy: Policy | str | None = None, options: Options | None = None
+    ) -> Generator[Event, None, None]:
+        """`stream` for code that is not async. Generates ahead of the reader; closing it aborts the generation."""
+        yield from iterate(self._portal, self.stream(messages, policy=policy, options=options))
 
     def prompt(
         self,
@@ -145,15 +154,16 @@ class Relay:
         return replace(self.options, sampling=replace(self.options.sampling, **changes))
 
     def close(self) -> None:
-        """Frees the models."""
-        if self._running:
-            for engine in self.engines.values():
-                self._running.call(engine.aclose)
+        """Frees the models; what is still running is aborted."""
+        if not self._closed:
+            self._portal.call(self.aclose)
         self._stack.close()
+        self._running = None
 
     async def aclose(self) -> None:
         """`close` for async code."""
-        for engine in self.engines.values():
+        self._closed = True
+        for engine in dict.fromkeys(self.engines.values()):  # both roles may be played by one
             await engine.aclose()
 
     def __enter__(self) -> Self:
@@ -161,6 +171,12 @@ class Relay:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.aclose()
 
     @property
     def _portal(self) -> BlockingPortal:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
 
 from relaygen.errors import ContextError, EngineError, RelayError, UsageError
 
@@ -78,8 +79,18 @@ def refusal_of_body(error: ValidationError) -> Refusal:
     return bad_request(f"{place or 'The body'}: {first['msg']}.", place or None)
 
 
+def note(scope: Scope, error: Exception) -> str:
+    """Puts a failure into the line of the log, and returns its reason in a word."""
+    refusal = refusal_of(error)
+    reason = refusal.code or str(refusal.body["error"]["type"])
+    # Messages of refusals may quote the request, which is not logged.
+    scope["relay"] |= {"error": reason} | ({"failure": str(error)} if isinstance(error, EngineError) else {})
+    return reason
+
+
 async def answer_failure(request: Request, error: Exception) -> Response:
     """Exception handler of the application."""
     refusal = refusal_of(error)
-    request.scope.setdefault("relay", {})["error"] = refusal.code or refusal.body["error"]["type"]
+    reason = note(request.scope, error)
+    request.app.state.gateway.metrics.count_refusal(reason, busy=refusal.status in (429, 503))
     return refusal.response()

@@ -72,9 +72,7 @@ def completion_job(relay: Relay, settings: ServeSettings, asked: CompletionReque
     if chosen.name not in ALONE and not all(prompt.thinking for prompt in prompts):
         chosen, reason = whole(relay, asked.model), "no-reasoning-stage"
     options = _options(relay, settings, asked, relay.options.thinking)
-    return Job(
-        chosen=chosen, prompts=prompts, options=options, n=asked.n or 1, top=asked.tokens_of_top, whole=reason
-    )
+    return Job(chosen=chosen, prompts=prompts, options=options, n=asked.n or 1, top=asked.tokens_of_top, whole=reason)
 
 
 def _options(relay: Relay, settings: ServeSettings, asked: Asked, thinking: bool) -> Options:
@@ -98,9 +96,9 @@ def _too_many(count: int, settings: ServeSettings, param: str) -> Exception:
 
 
 def _sampling(asked: Asked, base: Sampling) -> Sampling:
-    """The gateway's sampling with what the request says on top; without a seed, a random one."""
+    """The gateway's sampling with what the request says on top; without any seed, a random one."""
     given = {name: value for name in FIELDS if (value := getattr(asked, name)) is not None}
-    seed = secrets.randbelow(1 << 31) if asked.seed is None else asked.seed % SEEDS
+    seed = (base.seed or secrets.randbelow(1 << 31)) if asked.seed is None else asked.seed % SEEDS
     top_k = base.top_k if asked.top_k is None else max(asked.top_k, 0)
     return replace(base, **given, seed=seed, top_k=top_k)
 
@@ -128,5 +126,3 @@ def _tools(asked: ChatRequest) -> list[dict[str, Any]] | None:
 
 def _plain(message: Message) -> dict[str, Any]:
     return message.model_dump(exclude_unset=True)
-
-

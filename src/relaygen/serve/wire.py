@@ -144,8 +144,8 @@ class CompletionRequest(Asked):
     def prompts(self) -> list[str | list[int]]:
         """One or several, each a text or token ids."""
         if isinstance(self.prompt, str) or isinstance(self.prompt[0], int):
-            return [self.prompt]  # type: ignore[list-item]  # mypy does not narrow a union of lists by an element
-        return list(self.prompt)  # type: ignore[arg-type]
+            return [self.prompt]
+        return list(self.prompt)
 
     @property
     def tokens_of_top(self) -> int | None:

@@ -96,7 +96,7 @@ class Matcher:
     but urgent conditions ends the segment within its first `min_tokens` tokens.
     """
 
-    __slots__ = ("_min_tokens", "_specials", "_stream", "_view", "_watches", "fired", "needs_top")
+    __slots__ = ("_min_tokens", "_specials", "_stream", "_view", "_watches", "fired", "needs_top", "until")
 
     def __init__(self, until: Until, tokenizer: Tokenizer, *, before: str = "", min_tokens: int = 0) -> None:
         ordered = sorted(until.conditions, key=lambda c: not c.urgent)
@@ -105,6 +105,7 @@ class Matcher:
         self._stream = tokenizer.stream()
         self._view = View(before)
         self._min_tokens = min_tokens
+        self.until = until
         self.needs_top = until.needs_top
         self.fired: Fired | None = None
 

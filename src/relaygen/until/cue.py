@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import string
 import unicodedata
 from collections.abc import Iterable
@@ -20,7 +19,7 @@ Match = Literal["word", "substring"]
 # What joins the parts of a word. U+FFFD stands for bytes that are no character: they may be half a letter.
 JOINERS = "_-‐‑'’\N{REPLACEMENT CHARACTER}"
 MARKS = frozenset(("Mn", "Mc", "Me", "Cf"))  # accents and vowel signs, invisible joiners
-SEPARATORS = string.whitespace + ",;:.!?…)]}*\""
+SEPARATORS = string.whitespace + ',;:.!?…)]}*"'
 
 
 def is_word_character(character: str) -> bool:
@@ -63,9 +62,9 @@ class WordCues:
         exact = self._ending_in(view, view.text, self._cues) if view.text.endswith(self._cues) else ""
         if exact and not is_word_character(exact[-1]):
             return Fired(Ending.CUE, exact)
+        self._pending = exact  # first, as what fires now may be too early to count (`min_tokens`)
         if pending and not is_word_character(new[0]):
             return Fired(Ending.CUE, pending)
-        self._pending = exact
         return self._followed_within(view) if not exact and new[-1] in SEPARATORS else None
 
     def _followed_within(self, view: View) -> Fired | None:
@@ -97,19 +96,18 @@ class SubstringCues:
     the list.
     """
 
-    __slots__ = ("_any", "_cues", "_reach")
+    __slots__ = ("_cues", "_reach")
 
     def __init__(self, cues: Iterable[str]) -> None:
-        self._cues = tuple(cues)
-        self._any = re.compile("|".join(map(re.escape, self._cues)))
+        self._cues = tuple(dict.fromkeys(cues))
         self._reach = max(map(len, self._cues)) - 1
 
     def see(self, view: View) -> Fired | None:
         border = len(view.text) - len(view.new)
-        if not view.new or not self._any.search(view.text, max(border - self._reach, view.start)):
-            return None
-        hits = [(end, i) for i, cue in enumerate(self._cues) if (end := _completed(view, cue)) >= 0]
-        return Fired(Ending.CUE, self._cues[min(hits)[1]]) if hits else None
+        window = view.text[max(border - self._reach, view.start) :]
+        candidates = [cue for cue in self._cues if cue in window]
+        hits = [(end, i) for i, cue in enumerate(candidates) if (end := _completed(view, cue)) >= 0]
+        return Fired(Ending.CUE, candidates[min(hits)[1]]) if hits else None
 
 
 def _completed(view: View, needle: str) -> int:

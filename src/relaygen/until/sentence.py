@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 
 ENDERS = ".!?"
 CLOSERS = "\"')]}*_`”’"  # may stand between the ender and the white space behind it
-FULL_WIDTH = "。！？"
+FULL_WIDTH = ("。", "！", "？")
 BLANK_LINE = re.compile(r"\n[ \t]*\n\s*\Z")
+NOT_IN_A_WORD = r"(?<![^\W\d_])"
+# Not "no" and "p", which end sentences of reasoning more often than they abbreviate.
 ABBREVIATION = re.compile(
-    r"(?:^|[^A-Za-z])(?:(?:[a-z]\.)+[a-z]|etc|cf|vs|viz|approx|resp|al|nos?|fig|eqs?|sec|ch|pp?|vol|ed|"
+    rf"{NOT_IN_A_WORD}(?:(?:[a-z]\.)+[a-z]|etc|cf|vs|viz|approx|resp|al|nos|fig|eqs?|sec|ch|pp|vol|ed|"
     r"dr|mrs?|ms|prof|st|jr|sr)\Z",
     re.IGNORECASE,
 )
 LIST_NUMBER = re.compile(r"(?:^|\n)[\s>#*(-]*\d{1,3}\Z")
-FACTORIAL = re.compile(r"(?:[\d)]|(?:^|[^A-Za-z])[A-Za-z])\Z")
+FACTORIAL = re.compile(rf"(?:[\d)]|{NOT_IN_A_WORD}[A-Za-z])\Z")
 
 Match = Literal["guarded", "substring"]
 
@@ -70,11 +72,11 @@ class GuardedSentence:
         if pending and (view.special or new[0].isspace()):
             breaks = "\n" in new and new.isspace()
             return Fired(Ending.SENTENCE, "ender", 0 if breaks else self._behind)
-        if view.special:
+        if view.special or new[-1].isalnum():  # the common case: a sentence ends with something else
             return None
         if _blank_line(view):
             return Fired(Ending.SENTENCE, "blank line")
-        if _confirmed(view) or any(c in FULL_WIDTH for c in new):
+        if _confirmed(view) or (not new.isascii() and new.rstrip().rstrip(CLOSERS).endswith(FULL_WIDTH)):
             return Fired(Ending.SENTENCE, "ender")
         if _may_end(view, view.text):
             self._pending, self._behind = True, 0

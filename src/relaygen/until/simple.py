@@ -24,7 +24,7 @@ class ThinkEndCondition:
 
     def watch(self, tokenizer: Tokenizer) -> Watch:
         special = tokenizer.id_of(THINK_END)
-        return TextWatch((THINK_END,), Ending.THINK_END) if special is None else IdWatch(special)
+        return SpelledThinkEnd() if special is None else IdWatch(special)
 
 
 class IdWatch:
@@ -39,34 +39,48 @@ class IdWatch:
         return Fired(Ending.THINK_END) if view.token.id == self._id else None
 
 
+class SpelledThinkEnd:
+    """`</think>` in a vocabulary that spells it; it may have begun in front of the segment."""
+
+    __slots__ = ()
+
+    def see(self, view: View) -> Fired | None:
+        reach = len(view.new) + len(THINK_END) - 1
+        return Fired(Ending.THINK_END) if view.new and THINK_END in view.text[-reach:] else None
+
+
 @dataclass(frozen=True, slots=True)
 class TextCondition:
-    """Fires when one of the texts has been written."""
+    """Fires when one of the texts has been written. One may have begun in `written`, in front of the segment."""
 
     texts: tuple[str, ...]
     ending: Ending = Ending.TEXT
+    written: str = ""
     urgent: bool = False
     needs_top: bool = False
 
     def watch(self, tokenizer: Tokenizer) -> Watch:
-        return TextWatch(self.texts, self.ending)
+        return TextWatch(self)
 
 
 class TextWatch:
-    """Keeps as much of the segment's text as the longest of the texts can need."""
+    """Keeps as much text as the longest of the texts can need. Of two that end together it names the longer."""
 
-    __slots__ = ("_ending", "_reach", "_tail", "_texts")
+    __slots__ = ("_condition", "_reach", "_tail")
 
-    def __init__(self, texts: tuple[str, ...], ending: Ending) -> None:
-        self._texts, self._ending = texts, ending
-        self._reach = max(map(len, texts)) - 1
-        self._tail = ""
+    def __init__(self, condition: TextCondition) -> None:
+        self._condition = condition
+        self._reach = max(map(len, condition.texts)) - 1
+        self._tail = self._end_of(condition.written)
 
     def see(self, view: View) -> Fired | None:
         window = self._tail + view.new
-        found = min(((window.find(t) + len(t), t) for t in self._texts if t in window), default=None)
-        self._tail = window[-self._reach :] if self._reach else ""
-        return Fired(self._ending, found[1]) if found else None
+        hits = [(at + len(text), at, text) for text in self._condition.texts if (at := window.find(text)) >= 0]
+        self._tail = self._end_of(window)
+        return Fired(self._condition.ending, min(hits)[2]) if hits else None
+
+    def _end_of(self, window: str) -> str:
+        return window[-self._reach :] if self._reach else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +139,17 @@ def text(*texts: str) -> Until:
 
 
 def tokens(n: int) -> Until:
-    """Until `n` tokens have been written."""
+    """Until `n` tokens have been written. Raises ValueError when `n` is below 1."""
+    if n < 1:
+        raise ValueError(f"tokens() needs at least 1, not {n}")
     return Until((TokensCondition(n),))
 
 
 def margin_below(threshold: float, *, window: int = 1) -> Until:
-    """Until the mean margin of the last `window` tokens is below `threshold` (0 to 1)."""
+    """Until the mean margin of the last `window` tokens is below `threshold` (0 to 1).
+
+    Raises ValueError when `window` is below 1.
+    """
+    if window < 1:
+        raise ValueError(f"margin_below() needs a window of at least 1 token, not {window}")
     return Until((MarginCondition(threshold, window),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +25,8 @@ from relaygen.types import Scored, Token
 from relaygen.until import Matcher
 
 T = TypeVar("T")
-Work = Callable[[CachedSequence, Stop], T]
+Work = Callable[[Stop, CachedSequence], T]
+HandOver = Callable[[list[Token]], object]
 
 
 class OnnxEngine:
@@ -74,17 +75,38 @@ class OnnxEngine:
         self, prompt: Sequence[int], params: Params, until: Matcher | None = None
     ) -> AsyncGenerator[Token, None]:
         """See `Engine.stream`. Ends, without a token that says so, when the context is full."""
+        draw = Sampler(params.sampling, top=params.top, candidates=params.candidates)
+
+        def work(hand_over: HandOver, tokens: list[int], limit: int, stop: Stop, own: CachedSequence) -> list[Token]:
+            return Generation(tokens, params, limit, until, draw, hand_over).run(own, stop)
+
+        async with aclosing(self.produce(prompt, params.max_tokens, work)) as tokens:
+            async for token in tokens:
+                yield token
+
+    async def produce(
+        self,
+        prompt: Sequence[int],
+        max_tokens: int,
+        work: Callable[..., list[Token]],
+        partner: OnnxEngine | None = None,
+    ) -> AsyncGenerator[Token, None]:
+        """Yields the tokens that `work` hands over, and then those that it returns; closing stops it.
+
+        `work(hand_over, tokens, limit, stop, sequence)` runs in a worker thread, on a sequence that is a prefix of
+        `tokens`; with a `partner` it gets one of the partner's as well. Raises as `Engine.stream` does.
+        """
         tokens = self._checked(prompt)
-        limit = min(params.max_tokens, self.context - len(tokens))
-        draw = Sampler(params.sampling, top=params.top)
+        limit = min(max_tokens, self.context - len(tokens))
         if limit < 1:
             return
         batches: asyncio.Queue[list[Token] | None] = asyncio.Queue()
         loop = asyncio.get_running_loop()
-        generation = Generation(
-            tokens, params, limit, until, draw, lambda batch: loop.call_soon_threadsafe(batches.put_nowait, batch)
-        )
-        async with self._working(tokens, generation.run) as future:
+
+        def hand_over(batch: list[Token]) -> object:
+            return loop.call_soon_threadsafe(batches.put_nowait, batch)
+
+        async with self._working(tokens, partial(work, hand_over, tokens, limit), partner) as future:
             future.add_done_callback(lambda _: batches.put_nowait(None))
             while (batch := await batches.get()) is not None:
                 for token in batch:
@@ -97,12 +119,12 @@ class OnnxEngine:
         if start < 1:
             raise UsageError(f"Scoring starts at position 1 at the earliest; got {start}.")
         known = self._checked(tokens, room=0)
-        return await self._run(known, lambda sequence, stop: score(sequence, known, start, stop))
+        return await self._run(known, lambda stop, sequence: score(sequence, known, start, stop))
 
     async def warm(self, prompt: Sequence[int]) -> None:
         """See `Engine.warm`. Raises ContextError when the prompt is too long."""
         tokens = self._checked(prompt, room=0)
-        await self._run(tokens, lambda sequence, stop: fill(sequence, tokens, stop))
+        await self._run(tokens, lambda stop, sequence: fill(sequence, tokens, stop))
 
     async def aclose(self) -> None:
         """Aborts what runs, waits for it to be over, and frees the caches. Calls that wait or come later fail."""
@@ -141,21 +163,21 @@ class OnnxEngine:
             raise EngineError(f"The engine {self.name} was closed.")
 
     @asynccontextmanager
-    async def _working(self, tokens: list[int], work: Work[T]) -> AsyncIterator[asyncio.Future[T]]:
+    async def _working(
+        self, tokens: list[int], work: Callable[..., T], partner: OnnxEngine | None = None
+    ) -> AsyncIterator[asyncio.Future[T]]:
         """Runs `work` in a thread on the sequence that is best for `tokens`. Leaving stops it and waits for it.
 
         The future must be waited for with `asyncio.wait`: cancelling it would not stop the thread.
         """
-        self._check_open()
-        sequence = await self._pool.take(tokens)
-        if self._closed:
-            self._pool.give_back(sequence)
-        self._check_open()
-        stop = Stop()
-        future = asyncio.get_running_loop().run_in_executor(self._threads, self._guarded, work, sequence, stop)
-        self._running[future] = stop
-        # A callback, because it must happen even if whoever waits below is cancelled a second time.
-        future.add_done_callback(partial(self._finish, sequence))
+        with ExitStack() as taken:
+            sequences = [await engine._take(tokens, taken) for engine in (self, partner) if engine]
+            stop = Stop()
+            loop = asyncio.get_running_loop()
+            future = loop.run_in_executor(self._threads, self._guarded, work, stop, *sequences)
+            self._running[future] = stop
+            # A callback, because it must happen even if whoever waits below is cancelled a second time.
+            future.add_done_callback(partial(self._finish, taken.pop_all()))
         try:
             yield future
         finally:
@@ -163,17 +185,24 @@ class OnnxEngine:
             if not future.done():
                 await asyncio.wait([future])
 
-    def _guarded(self, work: Work[T], sequence: CachedSequence, stop: Stop) -> T:
+    async def _take(self, tokens: list[int], taken: ExitStack) -> CachedSequence:
+        self._check_open()
+        sequence = await self._pool.take(tokens)
+        taken.callback(self._pool.give_back, sequence)
+        self._check_open()
+        return sequence
+
+    def _guarded(self, work: Callable[..., T], stop: Stop, *sequences: CachedSequence) -> T:
         try:
-            return work(sequence, stop)
+            return work(stop, *sequences)
         except RelayError:
             raise
         except Exception as error:  # reason: the edge of a thread; nobody behind it knows ONNX Runtime's exceptions
             raise EngineError(f"The engine {self.name} failed: {error}") from error
 
-    def _finish(self, sequence: CachedSequence, future: asyncio.Future[Any]) -> None:
+    def _finish(self, taken: ExitStack, future: asyncio.Future[Any]) -> None:
         del self._running[future]
-        self._pool.give_back(sequence)
+        taken.close()
 
 
 def _template(folder: Path) -> ChatTemplate | None:

@@ -32,6 +32,7 @@ class Model:
         _check(settings)
         self.layout = read_layout(folder)
         self.context = min(settings.context, self.layout.context)
+        self.exact = settings.exact
         providers = _providers(self.layout, providers)
         self.device = "cuda" if providers[0] == CUDA else "cpu"
         self.session = _load(self.layout, providers, _options(self.layout, settings.threads))

@@ -47,17 +47,21 @@ class CachedSequence:
 
         When it fails, the sequence stays as it was.
         """
-        count = len(ids)
+        # Kernels for one row round differently; the token before, fed again, makes it two.
+        again = int(self._model.exact and len(ids) == 1 and len(self.tokens) > 0)
+        past = len(self.tokens) - again
+        count = again + len(ids)
         if count != self._rows:
             self._bind_outputs(count)
-        self._ids[0, :count] = ids
+        self._ids[0, :again] = self.tokens[past:]
+        self._ids[0, again:count] = ids
         # Bound anew even where the address stays the same: for CUDA, binding is what copies.
         self._binding.bind_cpu_input(self._layout.ids, self._ids[:, :count])
-        self._binding.bind_cpu_input(self._layout.mask, self._model.mask[:, : len(self.tokens) + count])
+        self._binding.bind_cpu_input(self._layout.mask, self._model.mask[:, : past + count])
         self.forwards += 1
         self._session.run_with_iobinding(self._binding)
         self.tokens.extend(ids)
-        return _float32(self._logits[0, :count])
+        return _float32(self._logits[0, again:count])
 
     def _bind_outputs(self, rows: int) -> None:
         if self._rows == 0:

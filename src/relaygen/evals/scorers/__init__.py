@@ -9,7 +9,7 @@ from relaygen.evals.scorers.base import Scorer
 from relaygen.evals.scorers.worker import DEADLINE, Worker
 from relaygen.evals.types import Sample, Score
 
-__all__ = ["Scorer", "ScorerSet", "create_scorer", "scorer_names"]
+__all__ = ["DEADLINE", "Scorer", "ScorerSet", "create_scorer", "scorer_names"]
 
 
 def _maths(worker: Worker) -> Scorer:

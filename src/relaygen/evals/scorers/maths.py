@@ -38,7 +38,7 @@ class Maths:
 
 
 def judge(target: str, completion: str) -> Verdict:
-    """Runs in the worker, in its main thread. Raises ValueError when the target itself can't be read."""
+    """Runs in the worker, in its main thread. A target that is no mathematics is compared as text."""
     box = boxed(completion)
     answer = _prepared(box if box is not None else "")
     if box is not None and plain(answer) == plain(target):
@@ -47,8 +47,8 @@ def judge(target: str, completion: str) -> Verdict:
         said = answer if box is not None else completion.strip().rsplit("\n", 1)[-1]
         return Verdict(plain(said) == plain(target), said, "words")
     gold = _parse(f"${_prepared(target)}$")
-    if not gold:
-        raise ValueError(f"the target {target!r} can't be read as mathematics")
+    if all(isinstance(reading, str) for reading in gold):
+        return Verdict(False, box or "", "text: the target can't be read as mathematics")
     found = _parse(f"${answer}$" if box is not None else completion[-TAIL:])
     return Verdict(_verify(gold, found), box if box is not None else _shown(found), "math-verify")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import anyio
 from anyio import BrokenWorkerProcess, to_process
@@ -27,18 +27,22 @@ class Worker:
         async with self._one:
             try:
                 with anyio.fail_after(self.deadline):
-                    result, failure = await to_process.run_sync(_guarded, function, arguments, cancellable=True)
+                    found = await to_process.run_sync(_guarded, function, arguments, cancellable=True)
             except TimeoutError:
                 raise ScoringError(f"The scorer took more than {self.deadline:g} seconds.") from None
             except BrokenWorkerProcess as error:
                 raise ScoringError("The process of the scorer died.") from error
-        if failure:
-            raise ScoringError(f"The scorer failed: {failure}")
-        return result
+        if isinstance(found, _Failure):
+            raise ScoringError(f"The scorer failed: {found.message}")
+        return found
 
 
-def _guarded(function: Callable[..., T], arguments: tuple[Any, ...]) -> tuple[Any, str]:
+class _Failure(NamedTuple):
+    message: str
+
+
+def _guarded(function: Callable[..., T], arguments: tuple[Any, ...]) -> T | _Failure:
     try:
-        return function(*arguments), ""
+        return function(*arguments)
     except Exception as error:  # reason: the edge of a process; not every exception survives the way to the parent
-        return None, f"{type(error).__name__}: {error}"
+        return _Failure(f"{type(error).__name__}: {error}")

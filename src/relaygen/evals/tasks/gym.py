@@ -49,7 +49,7 @@ class GymTask:
     @property
     def digest(self) -> str:
         settings = json.dumps(dict(self.settings), sort_keys=True, default=str)
-        return f"reasoning-gym {metadata.version('reasoning-gym')} {settings} from {self.start} boxed={self.boxed}"
+        return f"reasoning-gym {metadata.version('reasoning-gym')} {settings} boxed={self.boxed}"
 
     def sample(self, index: int) -> Sample:
         problem = self.problems[self.start + index]

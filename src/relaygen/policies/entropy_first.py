@@ -1,0 +1,50 @@
+"""GlimpRouter's idea (arXiv 2601.05110): the first token of a step tells how hard the step is, and so who writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from relaygen.policies.base import Commit, Draft, Drafted, Steps, Write
+from relaygen.types import LARGE, SMALL, Ending
+from relaygen.until import margin_below, paragraph_end, sentence_end, think_end
+
+
+@dataclass(frozen=True, slots=True)
+class EntropyFirst:
+    """Small drafts the first token of every step; large writes the step when the margin is below `threshold`.
+
+    The margin stands for the entropy that the paper uses, because every engine can tell it. `step` is what ends a step:
+    a paragraph, as in the paper, or a sentence. Small writes the answer.
+    """
+
+    threshold: float = 0.5
+    step: str = "paragraph"
+    max_step: int = 512
+    name: str = "entropy-first"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold must be between 0 and 1, not {self.threshold}")
+        if self.step not in ("paragraph", "sentence"):
+            raise ValueError(f"step must be paragraph or sentence, not {self.step}")
+
+    def run(self) -> Steps:
+        step_end = (paragraph_end() if self.step == "paragraph" else sentence_end()) | think_end()
+        while True:
+            first = yield Draft(SMALL, until=margin_below(self.threshold) | think_end(), max_tokens=1)
+            if first.segment.ending is Ending.MARGIN:
+                segment = yield Write(LARGE, until=step_end, max_tokens=self.max_step)
+            else:
+                segment = yield Commit(first)
+                if says_nothing(first):
+                    continue
+                if segment.ending is not Ending.THINK_END:
+                    segment = yield Write(SMALL, until=step_end, max_tokens=self.max_step)
+            if segment.ending is Ending.THINK_END:
+                break
+        yield Write(SMALL)  # the answer stage, to the end
+
+
+def says_nothing(first: Drafted) -> bool:
+    """Whether the step has not begun with this token: it is white space, or opens the reasoning."""
+    return bool(first.tokens) and first.segment.text.strip() in ("", "<think>")

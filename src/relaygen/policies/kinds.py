@@ -1,0 +1,34 @@
+"""Options of a policy that are of the wrong kind, found when it is built and not in the middle of a generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+
+from relaygen.policies.base import Policy
+
+# What the default of an option is, what is as good, and how to say it.
+KINDS: dict[type, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "True or False"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    str: ((str,), "a text"),
+}
+
+
+def check_kinds(policy: Policy, options: Iterable[str]) -> None:
+    """Raises ValueError when one of these options is not of the kind of its default."""
+    if not is_dataclass(policy):
+        return
+    for field in fields(policy):
+        allowed, words = KINDS.get(type(field.default), ((object,), ""))
+        value = getattr(policy, field.name)
+        if field.name in options and (not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed)):
+            raise ValueError(f"{field.name} must be {words}, not {value!r}")
+
+
+def at_least(least: int, **options: int) -> None:
+    """Raises ValueError when one of the options is below `least`."""
+    for name, value in options.items():
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, not {value}")

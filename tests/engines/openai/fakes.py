@@ -1,0 +1,172 @@
+"""A server that knows one completion by heart, token by token, in every dialect, and fails when it is told to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anyio
+import httpx2
+
+from relaygen.chat import ChatTemplate
+from relaygen.engines.openai import ServerEngine
+from relaygen.engines.scripted import TEMPLATE, byte_tokenizer
+from relaygen.engines.servers import ServerSettings
+from relaygen.tokenizer import Tokenizer
+
+Json = dict[str, Any]
+TOKENIZER = byte_tokenizer()
+EOS = "<|end|>"
+OWNERS = {"vllm": "vllm", "sglang": "sglang", "llama-server": "llamacpp", "ollama": "library", "text": "someone"}
+PROMPT = "Q: what? A:"
+EXACT = ("vllm", "sglang", "llama-server")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong in one request, once `after` tokens are out: a status, refused, cut, garbage, error or stall."""
+
+    kind: str
+    after: int = 0
+    status: int = 500
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a server writes in one request."""
+
+    ids: list[int]
+    finish: str  # length, eos, or what matched
+    matched: int | str | None = None
+
+
+@dataclass(slots=True)
+class FakeServer:
+    """Continues any prefix of prompt + completion, or, when it is `free`, anything with the alphabet.
+
+    `faults` are used up, one a request, None for a good one. `running` is what the metrics say.
+    """
+
+    dialect: str
+    completion: str
+    prompt: str = PROMPT
+    group: int = 1
+    faults: list[Fault | None] = field(default_factory=list)
+    echo_shift: int = 0
+    context: int = 4096
+    key: str = ""
+    free: bool = False
+    tokenizer: Tokenizer = TOKENIZER
+    caches: bool = True
+    running: int = 0
+    requests: list[Json] = field(default_factory=list)
+    aborted: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        path = request.url.path
+        self.calls.append(path)
+        self.headers.append(dict(request.headers))
+        if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
+            said = request.headers.get("authorization", "nothing")
+            return httpx2.Response(401, json={"error": {"message": f"Incorrect API key: {said}"}})
+        if path == "/v1/models":
+            return httpx2.Response(200, json={"data": [self._card()]})
+        if path == "/props":
+            return httpx2.Response(200, json={"default_generation_settings": {"n_ctx": self.context}})
+        if path == "/metrics":
+            return httpx2.Response(200, text=f"vllm:num_requests_running{{}} {self.running}\n")
+        body: Json = json.loads(request.content or b"{}")
+        if path == "/tokenize":
+            return httpx2.Response(200, json={"tokens": self.tokenizer.encode(body.get("prompt") or rendered(body))})
+        if path == "/abort_request":
+            self.aborted.append(body["rid"])
+            return httpx2.Response(200, json={})
+        self.requests.append(body)
+        return self._generate(path, body)
+
+    def _card(self) -> Json:
+        return {"id": "fake-model", "owned_by": OWNERS[self.dialect], "max_model_len": self.context}
+
+    def _generate(self, path: str, body: Json) -> httpx2.Response:
+        fault = self.faults.pop(0) if self.faults else None
+        if fault and fault.kind == "refused":
+            raise httpx2.ConnectError("refused")
+        if fault and fault.kind == "status":
+            headers = dict(fault.headers)
+            return httpx2.Response(fault.status, json={"error": {"message": "out of luck"}}, headers=headers)
+        events = list(self._events(path, body))
+        if not body.get("stream"):
+            return httpx2.Response(200, json=events[-1])
+        kind = "application/x-ndjson" if path == "/api/generate" else "text/event-stream"
+        return httpx2.Response(200, headers={"content-type": kind}, content=self._lines(path, events, fault))
+
+    async def _lines(self, path: str, events: list[Json], fault: Fault | None) -> AsyncIterator[bytes]:
+        form = "%s\n" if path == "/api/generate" else "data: %s\n\n"
+        for i, event in enumerate(events):
+            if fault and i == fault.after:
+                if fault.kind == "stall":
+                    await anyio.sleep_forever()
+                if fault.kind == "cut":
+                    raise httpx2.ReadError("connection lost")
+                if fault.kind == "end":
+                    return
+                content = {"garbage": "{nonsense", "error": '{"error": {"message": "engine died"}}'}[fault.kind]
+                yield (form % content).encode()
+                return
+            if path != "/api/generate":
+                yield b": keep-alive\n\n"
+            yield (form % json.dumps(event)).encode()
+        if path.startswith("/v1"):
+            yield b"data: [DONE]\n\n"
+
+    def _events(self, path: str, body: Json) -> Iterator[Json]:
+        from tests.engines.openai import wires
+
+        return wires.EVENTS[path](self, body)
+
+    def answer(self, prompt: list[int] | str, limit: int, stop_ids: list[int], stops: list[str]) -> Answer:
+        """What follows the prompt, up to the first stop."""
+        given = TOKENIZER.encode(prompt) if isinstance(prompt, str) else prompt
+        alphabet = [97 + n % 26 for n in range(len(given), len(given) + limit)]
+        whole = given + alphabet if self.free else TOKENIZER.encode(self.prompt + self.completion + EOS)
+        assert whole[: len(given)] == given, "the prompt is not a prefix of the text"
+        written: list[int] = []
+        for id in whole[len(given) :]:
+            written.append(id)
+            text = TOKENIZER.decode(written)
+            if id in stop_ids:
+                return Answer(written, "stop", id)
+            if found := next((stop for stop in stops if stop in text), None):
+                return Answer(written, "stop", found)
+            if id in TOKENIZER.eos_ids:
+                return Answer(written, "eos")
+            if len(written) == limit:
+                break
+        return Answer(written, "length")
+
+
+def rendered(body: Json) -> str:
+    """A chat in the form of TEMPLATE."""
+    thinking = body["chat_template_kwargs"]["enable_thinking"]
+    return ChatTemplate(TEMPLATE).render(body["messages"], thinking=thinking)
+
+
+def settings(**changes: Any) -> ServerSettings:
+    """Settings without pauses."""
+    return replace(ServerSettings(pause_seconds=0.0, api_key_env=""), **changes)
+
+
+def engine_on(server: FakeServer, *more: FakeServer, tokenizer: bool = True, **changes: Any) -> ServerEngine:
+    """An engine on fake servers, the first at a:1, the second at b:1, …"""
+    servers = dict(zip("abcdef", (server, *more), strict=False))
+    return ServerEngine(
+        ",".join(f"http://{host}:1/v1" for host in servers),
+        settings(**changes),
+        tokenizer=TOKENIZER if tokenizer else None,
+        transport=httpx2.MockTransport(lambda request: servers[request.url.host](request)),
+    )
