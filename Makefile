@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install test lint deps format demo clean
+.PHONY: install test test-servers lint deps format demo clean
 
 install: $(STAMP)
 
@@ -13,6 +13,10 @@ $(STAMP): pyproject.toml
 
 test: $(STAMP)
 	$(BIN)/pytest --cov
+
+test-servers: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[gguf]'
+	scripts/test-servers
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -31,9 +31,9 @@ WRAPPINGS: dict[str, dict[str, Any]] = {
     "k=2": {"k": 2, "adaptive": False},
     "k=4": {"k": 4, "adaptive": False},
     "k=8": {"k": 8, "adaptive": False},
-    "k=6 adaptive": {"k": 6},
+    "k=8 adaptive": {"k": 8},
     "k=12 adaptive": {"k": 12},
-    "ngram k=6 adaptive": {"k": 6, "draft": "ngram"},
+    "ngram k=8 adaptive": {"k": 8, "draft": "ngram"},
 }
 
 

@@ -208,7 +208,7 @@ def leg_counting(w: Writer, question: str) -> int:
     total = None
     for n, plural in groups:
         w.paragraph()
-        legs = ANIMALS[plural[:-1]]
+        legs: int = ANIMALS[plural[:-1]]
         w.easy("First,|To begin," if total is None else "Next,|Similarly,", f"I count the {n} {plural}.")
         w.hard(f"One has {legs} legs, and {n}*{legs}={n * legs}.")
         w.easy("Thus,|Hence,", f"the {n} {plural} have {n * legs} legs.")

@@ -66,11 +66,11 @@ RECIPES = {
         kv_heads=2,
         ffn=768,
         documents=7_000,
-        steps=850,
+        steps=800,
         batch_tokens=6144,
         lr=2e-3,
         muon_lr=4e-3,
-        hard_weight=0.04,
+        hard_weight=0.085,
     ),
 }
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anyio
 import tokenizers
@@ -18,6 +18,7 @@ from relaygen.relay import Generation, Options, Relay
 from relaygen.tokenizer import Tokenizer
 from relaygen.types import LARGE, SMALL, Event, Finished, Role, Trace
 
+Step = Instruction | Callable[[list[Any]], Instruction]  # what was answered so far may decide
 Script = Iterable[str | Line] | Callable[[str], str | Line]
 
 
@@ -42,8 +43,8 @@ def bpe(size: int = 320, text: str = "So, the sum is 12. Now, wait. é漢字😀
 class Listed:
     """A policy that gives the listed instructions. `answers` collects what came back."""
 
-    instructions: Sequence[Instruction | Callable[[list[object]], Instruction]]
-    answers: list[object]
+    instructions: Sequence[Step]
+    answers: list[Any]
     name: str = "listed"
 
     def run(self) -> Steps:
@@ -51,7 +52,7 @@ class Listed:
             self.answers.append((yield instruction(self.answers) if callable(instruction) else instruction))
 
 
-def listed(*instructions: Instruction | Callable[[list[object]], Instruction]) -> Listed:
+def listed(*instructions: Step) -> Listed:
     """The policy; an instruction that depends on earlier answers is a function of them."""
     return Listed(instructions, [])
 

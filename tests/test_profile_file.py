@@ -95,7 +95,7 @@ def test_the_policy_lets_that_model_answer_which_the_profile_names(answerer: Any
 
 def test_a_policy_can_bring_its_own_profile(tmp_path: Path) -> None:
     save_profile(PROFILE, tmp_path / "own.toml")
-    policy = create_policy(f"relaygen(profile={tmp_path / 'own.toml'}, min_tokens=3)", load_profile("candidates"))
+    policy = create_policy(f"relaygen(profile='{tmp_path / 'own.toml'}', min_tokens=3)", load_profile("candidates"))
     assert policy == RelayGen(PROFILE, min_tokens=3)
     with pytest.raises(ProfileError, match="no profile 'nope'"):
         create_policy("guarded(profile=nope)", PROFILE)

@@ -84,7 +84,7 @@ def ratio_bootstrap(
     sums = np.stack([np.bincount(members, above), np.bincount(members, below)], axis=1)  # clusters × 2
     rng, count = np.random.default_rng(seed), len(sums)
     blocks = [min(BLOCK, resamples - done) for done in range(0, resamples, BLOCK)]
-    drawn = np.concatenate([rng.multinomial(count, np.full(count, 1 / count), size=b) @ sums for b in blocks])
+    drawn = np.concatenate([sums[rng.integers(count, size=(b, count))].sum(axis=1) for b in blocks])
     defined = drawn[drawn[:, 1] != 0]
     return _percentiles(defined[:, 0] / defined[:, 1], confidence) if len(defined) else Interval(np.nan, np.nan)
 

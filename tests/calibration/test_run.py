@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.calibration.planted import PlantedEngine, after, relay, thought
+from tests.calibration.planted import PlantedEngine, after, merging_tokenizer, relay, thought
 
 from relaygen.calibration import Calibration, Rule, Settings, Switching, calibrate
 from relaygen.calibration.report import save_figures, save_report
@@ -156,6 +156,28 @@ async def test_the_other_scorers(tmp_path: Path, scorer: Any) -> None:
     assert found.profile.cues == ("Thus",)
     assert found.corpus.disagrees is (scorer == "both")
     assert (found.profile.predicted and found.profile.predicted.disagreements is None) is (scorer == "large")
+
+
+async def test_a_small_model_with_another_vocabulary_reads_in_its_own(tmp_path: Path) -> None:
+    large, small = pair()
+    small.tokenizer = merging_tokenizer()
+    found = await calibrate(relay(large, small, max_tokens=1000), SETTINGS, LENIENT, tmp_path)
+    assert found.profile.cues == ("Thus",)
+    first = found.corpus.readings[0].transcript
+    assert first.tokenizer is small.tokenizer
+    assert first.text.startswith("<think>Okay, let us see.")
+    with pytest.raises(UsageError, match="one vocabulary"):
+        await calibrate(relay(large, small, max_tokens=1000), replace(SETTINGS, scorer="both"), LENIENT, tmp_path)
+
+
+async def test_what_does_not_fit_the_context_of_small_is_left_out_and_said(tmp_path: Path) -> None:
+    whole = await run(tmp_path)
+    large, small = pair()
+    small.context = 200
+    brought = replace(SETTINGS, traces=tmp_path / "work" / "traces.jsonl", answers=0)
+    found = await calibrate(relay(large, small), brought, Rule(select="paper"), tmp_path / "short")
+    assert found.corpus.tokens < whole.corpus.tokens
+    assert any("longer than the scorer's context" in note for note in found.notes)
 
 
 async def test_a_share_needs_small_to_have_read(tmp_path: Path) -> None:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import random
 import re
+from functools import cache
 
 import pytest
-from columns import add, subtract, times_digit
 from hypothesis import given
 from hypothesis import strategies as st
-from solutions import SOLVERS, Piece, Writer, solve
 
+from columns import add, subtract, times_digit
 from relaygen.problems import NANO_TASKS, Problem, ProblemSet, Split
+from solutions import SOLVERS, Piece, Writer, solve
 
 TASKS = pytest.mark.parametrize("task", NANO_TASKS)
 EACH = 150  # problems of a task
 NUMBERS = st.integers(0, 999_999)
 
 
+@cache
 def documents(task: str, count: int = EACH) -> list[tuple[Problem, list[Piece]]]:
     problems, rng = ProblemSet(task, Split.TRAINING), random.Random(5)
     chosen = [problems[i * 97] for i in range(count)]
@@ -60,8 +62,9 @@ def test_without_the_slips_every_equation_holds(task: str) -> None:
 @TASKS
 def test_a_solution_depends_on_the_random_numbers_alone(task: str) -> None:
     problem = ProblemSet(task, Split.TRAINING)[3]
-    one, two, other = (solve(task, problem.question, problem.answer, random.Random(seed)) for seed in (1, 1, 2))
-    assert one == two != other
+    one, two, *others = (solve(task, problem.question, problem.answer, random.Random(i)) for i in (1, 1, 2, 3, 4, 5))
+    assert one == two
+    assert any(other != one for other in others)
 
 
 def test_a_wrong_answer_is_noticed() -> None:

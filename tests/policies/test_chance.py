@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.policies.driving import Drive, wrote
 
 from relaygen.policies import Write
 from relaygen.policies.chance import Random
 from relaygen.types import LARGE, SMALL, Ending, Role
 from relaygen.until import sentence_end, think_end
-from tests.policies.driving import Drive, wrote
 
 LENGTHS = [random.Random(1).randint(3, 40) for _ in range(400)]
 
@@ -47,7 +48,7 @@ def test_short_generations_land_near_it_on_average(target: float) -> None:
 
 def test_both_models_write_in_turns_that_no_rule_tells() -> None:
     roles = [role for role, _ in driven(Random(share=0.5), LENGTHS)]
-    switches = sum(a is not b for a, b in zip(roles, roles[1:], strict=False))
+    switches = sum(a is not b for a, b in pairwise(roles))
     assert 100 < switches < 300
 
 

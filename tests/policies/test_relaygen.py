@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.policies.driving import Drive, wrote
 
 from relaygen.errors import UsageError
 from relaygen.policies import Write, create_policy
@@ -10,7 +11,6 @@ from relaygen.policies.relaygen import RelayGen
 from relaygen.profile import Profile
 from relaygen.types import LARGE, SMALL, Ending
 from relaygen.until import cue, sentence_end, think_end
-from tests.policies.driving import Drive, wrote
 
 CUES = ("Thus", "Now,")
 PROFILE = Profile(name="test", cues=CUES)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.policies.driving import Drive, wrote
 
 from relaygen.policies import Write, create_policy
 from relaygen.profile import Profile
 from relaygen.types import LARGE, SMALL, Ending, Role
 from relaygen.until import think_end
-from tests.policies.driving import Drive, wrote
 
 PROFILE = Profile(name="test", cues=("Thus",))
 

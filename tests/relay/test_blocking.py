@@ -50,11 +50,10 @@ def test_it_runs_as_one_task(portal: BlockingPortal) -> None:
 
 
 def test_an_error_comes_after_what_was_yielded(portal: BlockingPortal) -> None:
-    seen = []
+    items = iterate(portal, Counter(fail_at=2).run())
+    assert [next(items), next(items)] == [None, 1]
     with pytest.raises(ValueError, match="enough"):
-        for item in iterate(portal, Counter(fail_at=2).run()):
-            seen.append(item)
-    assert seen == [None, 1]
+        next(items)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

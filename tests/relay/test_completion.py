@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.pairs import Listed, Played, Step, bpe, play
 
 from relaygen.engines.scripted import EOS, Line, byte_tokenizer
 from relaygen.policies import Ask, Commit, Draft, Drafted, Insert, Instruction, Write
 from relaygen.relay import Options
 from relaygen.types import LARGE, SMALL, Ended, Finished, Written
 from relaygen.until import cue, margin_below, paragraph_end, sentence_end, text, think_end, tokens
-from tests.pairs import Listed, Played, bpe, play
 
 PIECES = ("So, ", "now ", "ends. ", "</think>", EOS, "é", "漢字", "😀", "\n\n", "STOP", "ST", " x", "<think>", "3.14 ")
 LINES = st.builds(
@@ -31,14 +32,10 @@ UNTILS = st.none() | PARTS | st.tuples(PARTS, PARTS).map(lambda both: both[0] | 
 LIMITS = st.none() | st.integers(0, 20)
 
 
-def latest_draft(answers: list[object]) -> Drafted | None:
-    return next((answer for answer in reversed(answers) if isinstance(answer, Drafted)), None)
-
-
-def commit(count: int | None) -> object:
+def commit(count: int | None) -> Step:
     """Takes the latest draft, if it is the latest answer: a draft is of use only where it was made."""
 
-    def make(answers: list[object]) -> Instruction:
+    def make(answers: list[Any]) -> Instruction:
         draft = answers[-1] if answers else None
         return Commit(draft, count) if isinstance(draft, Drafted) else Insert("", LARGE)
 
@@ -105,7 +102,12 @@ def check_stops(played: Played) -> None:
 
 @given(POLICIES, SCRIPTS, SCRIPTS, SHARED, OPTIONS, PROMPTS)
 def test_segments_are_the_completion(
-    policy: Listed, large: list[Line], small: list[Line], tokenizers: tuple[object, object], options: Options, prompt: str
+    policy: Listed,
+    large: list[Line],
+    small: list[Line],
+    tokenizers: tuple[object, object],
+    options: Options,
+    prompt: str,
 ) -> None:
     played = play(policy, large, small, options=options, tokenizers=tokenizers, prompt=prompt)  # type: ignore[arg-type]
     trace = played.trace
@@ -122,11 +124,19 @@ def test_segments_are_the_completion(
 
 @given(POLICIES, SCRIPTS, SCRIPTS, MIXED, OPTIONS, PROMPTS)
 def test_segments_are_the_completion_with_two_vocabularies(
-    policy: Listed, large: list[Line], small: list[Line], tokenizers: tuple[object, object], options: Options, prompt: str
+    policy: Listed,
+    large: list[Line],
+    small: list[Line],
+    tokenizers: tuple[object, object],
+    options: Options,
+    prompt: str,
 ) -> None:
     played = play(policy, large, small, options=options, tokenizers=tokenizers, prompt=prompt)  # type: ignore[arg-type]
     trace, context = played.trace, played.generation.context
-    seen = {role: engine.tokenizer.decode(context.ids(role)) for role, engine in ((LARGE, played.large), (SMALL, played.small))}
+    seen = {
+        role: engine.tokenizer.decode(context.ids(role))
+        for role, engine in ((LARGE, played.large), (SMALL, played.small))
+    }
     assert seen[LARGE] == seen[SMALL]
     assert seen[LARGE].startswith(prompt + trace.text)
     own = {LARGE: played.large.tokenizer, SMALL: played.small.tokenizer}

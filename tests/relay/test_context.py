@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import pytest
+from tests.pairs import bpe, listed, play, shape
 
 from relaygen.engines.scripted import Line, ScriptedEngine, byte_tokenizer
 from relaygen.errors import ContextError
 from relaygen.policies import Commit, Draft, Write
-
 from relaygen.relay.context import Context
 from relaygen.relay.generation import TEXT_MODE
 from relaygen.tokenizer import Tokenizer
 from relaygen.types import LARGE, SMALL
 from relaygen.until import cue, sentence_end, think_end, tokens
-from tests.pairs import bpe, listed, play, shape
 
 PAIR = (byte_tokenizer(), bpe())
-POLICY = (Write(LARGE, cue(["So,"]) | think_end()), Write(SMALL, sentence_end()), Write(LARGE, think_end()), Write(SMALL))
+POLICY = (
+    Write(LARGE, cue(["So,"]) | think_end()),
+    Write(SMALL, sentence_end()),
+    Write(LARGE, think_end()),
+    Write(SMALL),
+)
 
 
 def context(large: Tokenizer, small: Tokenizer, prompt: str = "Q", size: int = 99) -> Context:
@@ -86,7 +90,7 @@ def test_nobody_hands_over_half_a_character(bound: int) -> None:
 
 
 def test_half_a_character_of_a_draft_is_not_taken() -> None:
-    policy = listed(Draft(LARGE, tokens(4)), lambda past: Commit(past[0], 3), Write(SMALL))  # type: ignore[arg-type]
+    policy = listed(Draft(LARGE, tokens(4)), lambda past: Commit(past[0], 3), Write(SMALL))
     played = play(policy, ["a漢b"], ["字"], tokenizers=PAIR, prompt="Q")
     assert played.trace.text == "a字"
     assert played.trace.usage.wasted_large == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 
 import pytest
+from tests.pairs import listed, pair, play
 
 from relaygen.engines.scripted import Line, ScriptedEngine
 from relaygen.errors import EngineError
@@ -15,7 +16,6 @@ from relaygen.relay import Generation, Options, Relay
 from relaygen.relay.run import circles
 from relaygen.types import LARGE, SMALL, Ending, Event, Written
 from relaygen.until import think_end, tokens
-from tests.pairs import listed, pair, play
 
 pytestmark = pytest.mark.anyio
 REASON = Write(LARGE, think_end())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.pairs import listed, play, shape
 
 from relaygen.engines.scripted import EOS, Line
 from relaygen.errors import ContextError, EngineError
@@ -11,7 +12,6 @@ from relaygen.relay import Options
 from relaygen.relay.generation import PATIENCE
 from relaygen.types import LARGE, SMALL, Ended, Ending, Segment, Usage, Written
 from relaygen.until import cue, sentence_end, think_end, tokens
-from tests.pairs import listed, play, shape
 
 ANSWER = Write(SMALL)
 REASON = Write(LARGE, think_end())
@@ -67,7 +67,9 @@ def test_no_room_for_a_token_is_no_call() -> None:
 
 
 def test_min_tokens_hold_back_cues_but_not_the_end_of_thinking() -> None:
-    policy = listed(Write(LARGE, cue(["So,"]) | think_end(), min_tokens=3), Write(SMALL, sentence_end()), REASON, ANSWER)
+    policy = listed(
+        Write(LARGE, cue(["So,"]) | think_end(), min_tokens=3), Write(SMALL, sentence_end()), REASON, ANSWER
+    )
     assert play(policy, ["So, a So, b"], ["!"]).trace.segments[0].text == "So, a So,"
     assert play(listed(Write(LARGE, think_end(), min_tokens=9), ANSWER), ["</think>"], ["a"]).trace.answer == "a"
 
@@ -152,7 +154,7 @@ def test_who_waits_for_the_end_of_thinking_when_it_is_over_is_told_at_once() -> 
 
 
 def test_a_draft_is_taken_or_wasted() -> None:
-    policy = listed(Draft(SMALL, max_tokens=4), Draft(SMALL, max_tokens=3), lambda past: Commit(past[1], 2), REASON)  # type: ignore[arg-type]
+    policy = listed(Draft(SMALL, max_tokens=4), Draft(SMALL, max_tokens=3), lambda past: Commit(past[1], 2), REASON)
     played = play(policy, ["!</think>"], ["abcdef", "uvwxyz"])
     assert shape(played.trace) == [(SMALL, "uv", "tokens"), (LARGE, "!</think>", "think_end")]
     assert played.trace.usage == Usage(prompt_tokens=21, large_tokens=2, small_tokens=2, wasted_small=5)
@@ -160,7 +162,7 @@ def test_a_draft_is_taken_or_wasted() -> None:
 
 
 def test_a_whole_draft_ends_as_it_ended() -> None:
-    policy = listed(Draft(SMALL, sentence_end() | think_end()), lambda past: Commit(past[0]), REASON)  # type: ignore[arg-type]
+    policy = listed(Draft(SMALL, sentence_end() | think_end()), lambda past: Commit(past[0]), REASON)
     played = play(policy, ["</think>"], ["One. Two"])
     assert shape(played.trace)[0] == (SMALL, "One.", "sentence")
     assert (played.trace.segments[0].overrun, played.trace.usage.wasted_small) == (1, 1)
@@ -176,7 +178,7 @@ def test_a_draft_that_ends_thinking_or_sequence_does_so_when_it_is_taken() -> No
 
 def test_taking_a_draft_keeps_to_the_budget() -> None:
     draft = Draft(SMALL, max_tokens=4)
-    policy = listed(draft, lambda past: Commit(past[0]), lambda past: Commit(past[0]), ANSWER)  # type: ignore[arg-type]
+    policy = listed(draft, lambda past: Commit(past[0]), lambda past: Commit(past[0]), ANSWER)
     played = play(policy, small=["abcdef"], options=Options(max_tokens=6))
     assert (played.trace.text, played.trace.finish_reason) == ("abcdab", "length")
 

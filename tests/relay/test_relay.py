@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from tests.pairs import drained, listed, pair
 
 import relaygen.relay.relay as front
 from relaygen.engines import EngineSettings, Params
@@ -18,7 +19,6 @@ from relaygen.policies import Policy, Write
 from relaygen.relay import Options, Relay
 from relaygen.types import LARGE, SMALL, Finished, Sampling, Written
 from relaygen.until import think_end
-from tests.pairs import drained, listed, pair
 
 pytestmark = pytest.mark.anyio
 BOTH = listed(Write(LARGE, think_end()), Write(SMALL))
@@ -196,7 +196,9 @@ def test_open_loads_both_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"policy": "medium"}, {"policy": "random(share=2)"}, {"profile": "nowhere"}])
-def test_what_is_wrong_is_said_before_any_model_is_loaded(monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]) -> None:
+def test_what_is_wrong_is_said_before_any_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]
+) -> None:
     made = opened(monkeypatch)
     with pytest.raises(UsageError):
         Relay.open("one", "two", **wrong)  # type: ignore[arg-type]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.pairs import Listed, Played, bpe, listed, play, shape
 
 from relaygen.policies import Commit, Draft, Insert, Write
 from relaygen.relay import Options
 from relaygen.relay.stops import StopTexts
-from relaygen.types import LARGE, SMALL, Ended, Ending, Segment, Token, Written
+from relaygen.types import LARGE, SMALL, Ended, Ending, Event, Segment, Token, Written
 from relaygen.until import paragraph_end, think_end, tokens
-from tests.pairs import Listed, Played, bpe, listed, play, shape
 
 ANSWERS = "Q: <think></think>"
 STOP = Options(stop=("STOP", "###"))
@@ -83,7 +83,7 @@ def test_stop_texts_do_not_wait_for_min_tokens() -> None:
 
 
 def test_drafts_and_insertions_are_cut_as_well() -> None:
-    policy = listed(Draft(SMALL), lambda past: Commit(past[0]))  # type: ignore[arg-type]
+    policy = listed(Draft(SMALL), lambda past: Commit(past[0]))
     played = answered(policy, "abSTOPcd")
     assert (played.trace.text, played.trace.segments[0].ending, played.trace.finish_reason) == ("ab", "stop", "stop")
     assert played.trace.usage.wasted_small == 4
@@ -132,7 +132,10 @@ def test_without_stop_texts_everything_passes_at_once() -> None:
 @pytest.mark.parametrize("ending", [Ending.LENGTH, Ending.EOS])
 def test_a_segment_that_has_ended_is_told_in_order(ending: Ending) -> None:
     gate = StopTexts(("ab",))
-    events = [Written(SMALL, (), "a", False), Ended(Segment(role=SMALL, tokens=(), text="a", ending=ending))]
+    events: list[Event] = [
+        Written(SMALL, (), "a", False),
+        Ended(Segment(role=SMALL, tokens=(), text="a", ending=ending)),
+    ]
     assert [gate.admit(event) for event in events] == [[], []]
     after = Written(SMALL, (), "c", False)
     assert gate.admit(after) == [*events, after]

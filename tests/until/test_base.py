@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.chunks import ChunkTokenizer, chunked, cut
 
 from relaygen.types import Ending, Token
 from relaygen.until import Fired, Matcher, Until, cue, margin_below, sentence_end, text, think_end, tokens
 from relaygen.until.simple import ThinkEndCondition, TokensCondition
-from tests.chunks import ChunkTokenizer, chunked, cut
 
 PARTS = (cue(["So,", "now"]), sentence_end(), think_end(), text("a b"), tokens(4))
 TEXTS = st.lists(st.sampled_from(["So, ", "now ", "Ends. ", "</think>", "a b", "é", "x"]), max_size=9).map("".join)

@@ -8,11 +8,11 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.chunks import characters, chunked, cut, why
 
 from relaygen.profile import load_profile
 from relaygen.until import cue
 from relaygen.until.cue import is_word_character
-from tests.chunks import characters, chunked, cut, why
 
 CUES = ("now", "Now,", "Thus", "Thus,", "So ", "Other", "wait", "double-check", "check", "in short,")
 WORDS = cue(CUES)
@@ -38,7 +38,7 @@ def stands_alone(text: str, cue: str, at: int) -> bool:
 @example([b"kn", b"now"])
 @example([b"now", b"\xc3", b"\xa9"])
 @example([b" no", b"w", b"", b"here"])
-@example(["now".encode(), ACCENT.encode(), b" "])
+@example([b"now", ACCENT.encode(), b" "])
 @example([f"{JOINER}now".encode(), b" "])
 def test_a_cue_never_fires_inside_a_word(pieces: list[bytes]) -> None:
     found = cut(WORDS, pieces)
@@ -51,11 +51,10 @@ def test_a_cue_never_fires_inside_a_word(pieces: list[bytes]) -> None:
 def first_certain(text: str) -> tuple[int, int, str] | None:
     """Of the whole-word cues the one that is certain first, then the longest: after how many characters."""
     hits = [
-        (m.end() + may_join(cue[-1]), -len(cue), cue)
+        (m.start() + len(cue) + may_join(cue[-1]), -len(cue), cue)
         for cue in {c.rstrip() for c in CUES}
         for m in re.finditer(f"(?={re.escape(cue)})", text)
-        for m in [re.compile(re.escape(cue)).match(text, m.start())]
-        if m and stands_alone(text, cue, m.start())
+        if stands_alone(text, cue, m.start())
     ]
     return min(hits, default=None)
 

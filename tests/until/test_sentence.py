@@ -8,18 +8,44 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.chunks import Cut, chunked, cut
 
 from relaygen.types import Ending
 from relaygen.until import paragraph_end, sentence_end, think_end
 from relaygen.until.sentence import CLOSERS, ENDERS, FULL_WIDTH
-from tests.chunks import Cut, chunked, cut
 
 END = sentence_end()
 
 # Each with the part that no segment may end in: from the second to the last character between the bars.
-GUARDED = ("pi is |3.14| or", "so |e.g.| this", "that is |i.e.| it", "\n|1.| First", "\n  |12.| Then", "\n- |3.| Third")
-GUARDED += ("hmm|...| then", "and |5!| is", "take |n!| ways", "at |p.m.| today", "see |Fig.| 3", "is |2.5| now", "|(k+1)!| of")
-PLAIN = (" It ends. ", " Really? ", "Yes!\n", "\n\n", 'He said "no." ', "a", " b,", "é", "漢字。", " 7", " x=3. ", ".\n\n", " ", "“")
+GUARDED = (
+    *("pi is |3.14| or", "so |e.g.| this", "that is |i.e.| it", "\n|1.| First", "\n  |12.| Then", "\n- |3.| Third"),
+    *(
+        "hmm|...| then",
+        "and |5!| is",
+        "take |n!| ways",
+        "at |p.m.| today",
+        "see |Fig.| 3",
+        "is |2.5| now",
+        "|(k+1)!| of",
+    ),
+)
+PLAIN = (
+    *(
+        " It ends. ",
+        " Really? ",
+        "Yes!\n",
+        "\n\n",
+        'He said "no." ',
+        "a",
+        " b,",
+        "é",
+        "漢字。",
+        " 7",
+        " x=3. ",
+        ".\n\n",
+    ),
+    *(".\n\n", " ", "“"),
+)
 TEXTS = st.lists(st.sampled_from([f" {text} " for text in GUARDED] + list(PLAIN)), min_size=1, max_size=14).map("".join)
 
 
@@ -186,7 +212,11 @@ def test_the_published_matching_needs_a_double_line_break() -> None:
 
 @pytest.mark.parametrize(
     ("pieces", "kept"),
-    [(("One. Two", ".\n\n", "T"), "One. Two.\n\n"), (("One", ".\n", "\n", "T"), "One.\n\n"), (("a\n", " \n\n"), "a\n \n\n")],
+    [
+        (("One. Two", ".\n\n", "T"), "One. Two.\n\n"),
+        (("One", ".\n", "\n", "T"), "One.\n\n"),
+        (("a\n", " \n\n"), "a\n \n\n"),
+    ],
 )
 def test_paragraphs_end_with_a_blank_line(pieces: tuple[str, ...], kept: str) -> None:
     found = cut(paragraph_end(), pieces)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.chunks import chunked, cut, why
 
 from relaygen.types import Ending
 from relaygen.until import margin_below, text, think_end, tokens
-from tests.chunks import chunked, cut, why
 
 TEXTS = st.lists(st.sampled_from(["ab", "abc", "a", "b", "c", "é", "漢", " "]), max_size=12).map("".join)
 

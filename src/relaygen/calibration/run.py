@@ -201,7 +201,8 @@ def _ticker(progress: Progress, stage: str, total: int) -> Tick:
 def _notes(traces: Sequence[Recorded], read: Sequence[Reading]) -> list[str]:
     notes = []
     if left_out := len(traces) - len(read):
-        notes.append(f"{left_out} of {len(traces)} traces were left out: no reasoning, or they went round in circles.")
+        why = "no reasoning, a prompt beyond the scorer's context, or going round in circles"
+        notes.append(f"{left_out} of {len(traces)} traces were left out: {why}.")
     if clipped := sum(len(r) < r.transcript.reasoning_length for r in read):
         notes.append(f"{clipped} traces are longer than the scorer's context; the rest of them was not read.")
     judged = [t.solved for t in traces if t.solved is not None]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import NoReturn
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from relaygen import __version__
 
@@ -40,16 +42,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warn
-            app(arguments if arguments is None else list(arguments), exit_on_error=True)
+            given = arguments if arguments is None else list(arguments)
+            app(given, exit_on_error=False, print_error=False, result_action="return_value")
+            sys.stdout.flush()
+    except CycloptsError as error:
+        error.verbose = False
+        _fail(error, 2)
     except EngineError as error:
-        _fail(f"relaygen: {error}", 1)
+        _fail(error, 1)
     except RelayError as error:
-        _fail(f"relaygen: {error}", 2)
+        _fail(error, 2)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
+        # The reader of our output has gone. What is left of it must not be tried again when the interpreter exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except KeyboardInterrupt:
-        _fail("relaygen: interrupted", 130)
+        _fail("interrupted", 130)
 
 
 def _warn(
@@ -64,6 +72,7 @@ def _warn(
     print(f"relaygen: {message}", file=sys.stderr)
 
 
-def _fail(message: str, code: int) -> None:
-    print(message, file=sys.stderr)
+def _fail(message: object, code: int) -> NoReturn:
+    """One line, whatever libraries put into their messages."""
+    print("relaygen:", " ".join(str(message).split()), file=sys.stderr)
     sys.exit(code)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
 
-
-def convert(source: str, out: Path, *, precision: Literal["int8", "int4", "fp32"] = "int8") -> None:
+def convert(source: str, out: Path, /, *, precision: Literal["int8", "int4", "fp32"] = "int8") -> None:
     """Make a local model from a Hugging Face decoder.
 
     Parameters
@@ -23,4 +21,4 @@ def convert(source: str, out: Path, *, precision: Literal["int8", "int4", "fp32"
     from relaygen.convert import convert as build
 
     folder = build(source, out, precision)
-    Console().print(f'Wrote {folder}. Try:  relaygen run --large {folder} "…"', soft_wrap=True)
+    print(f'Wrote {folder}. Try:  relaygen run --large {folder} "…"')

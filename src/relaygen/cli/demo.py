@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated
 
 import anyio
@@ -10,15 +12,17 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from relaygen.cli.flags import Json, RelayFlags
-from relaygen.cli.show import STYLES, Stream, summary
+from relaygen.cli.show import STYLES, Stream
 from relaygen.demo import Outcome, Row, compare, rows
 from relaygen.errors import UsageError
 from relaygen.policies import Policy, create_policy
-from relaygen.problems import NANO_TASKS, ROOM, ProblemSet
+from relaygen.problems import ROOM, ProblemSet, problem_sets
+from relaygen.profile import load_profile
 from relaygen.relay import Relay
-from relaygen.types import LARGE, SMALL
+from relaygen.types import LARGE, SMALL, Written
 
 POLICIES = ["large", "small", "relaygen"]
 
@@ -26,7 +30,7 @@ POLICIES = ["large", "small", "relaygen"]
 def demo(
     *,
     n: Annotated[int, Parameter(name=["-n", "--n"])] = 40,
-    task: str = "all",
+    task: str = "nano",
     policy: Annotated[list[str] | None, Parameter(negative=())] = None,
     json: Json = False,
     flags: RelayFlags = RelayFlags(),  # noqa: B008 - frozen
@@ -38,7 +42,7 @@ def demo(
     n: int
         How many problems, over all tasks together.
     task: str
-        One of relay-nano's tasks, any other reasoning-gym data set, or all of relay-nano's.
+        nano for all of relay-nano's tasks in turn, one of them, or any other data set of reasoning-gym.
     policy: list[str]
         A policy to compare; may be given several times. Default: large, small and relaygen.
     json: bool
@@ -46,44 +50,53 @@ def demo(
     """
     if not 1 <= n <= ROOM:
         raise UsageError(f"n must be between 1 and {ROOM}, not {n}.")
-    sets = [ProblemSet(name) for name in (NANO_TASKS if task == "all" else [task])]
+    named = list(dict.fromkeys(policy or POLICIES))
+    for spec in named:  # a wrong name should not cost the loading of models
+        create_policy(spec, load_profile("candidates"))
+    sets = problem_sets(task)
     config = flags.resolve()
     with config.open() as relay:
-        named = list(dict.fromkeys(policy or POLICIES))
         chosen = [(spec, create_policy(spec, relay.profile)) for spec in named]
         # The first generation is shown as it is written: the relay's, when it is among the policies.
         shown = next((spec for spec in named if spec not in ("large", "small")), named[0])
         chosen.sort(key=lambda item: item[0] != shown)
-        outcomes = anyio.run(_watch if not json else _collect, relay, chosen, sets, n)
+        outcomes = anyio.run(_collect, relay, chosen, sets, n, None if json else Console(highlight=False))
     found = sorted(rows(outcomes), key=lambda row: named.index(row.policy))
     if json:
         print(jsonlib.dumps(_object(task, n, config.sampling.seed, found)))
     else:
-        _print_table(found, task, n, relay)
+        _print_table(found, task, n, relay, outcomes[0].trace.notes)
 
 
-async def _collect(relay: Relay, chosen: list[tuple[str, Policy]], sets: list[ProblemSet], n: int) -> list[Outcome]:
-    return [event async for event in compare(relay, chosen, sets, n) if isinstance(event, Outcome)]
+async def _collect(
+    relay: Relay, chosen: list[tuple[str, Policy]], sets: list[ProblemSet], n: int, console: Console | None
+) -> list[Outcome]:
+    """Runs everything. With a console the first generation is streamed, and progress shown for the rest."""
+    async with relay, aclosing(compare(relay, chosen, sets, n)) as events:
+        if console is None:
+            return [event async for event in events if isinstance(event, Outcome)]
+        console.print(Text(f"{sets[0][0].question}\n", "bold"), soft_wrap=True)
+        return [await _first(events, Stream(console)), *await _others(events, console, n * len(chosen))]
 
 
-async def _watch(relay: Relay, chosen: list[tuple[str, Policy]], sets: list[ProblemSet], n: int) -> list[Outcome]:
-    """Streams the first generation, then shows progress."""
-    console = Console(highlight=False)
-    stream = Stream(console)
-    outcomes: list[Outcome] = []
-    first = sets[0][0]
-    console.print(f"[bold]{first.question}[/bold]\n", soft_wrap=True)
+async def _first(events: AsyncGenerator[Written | Outcome, None], stream: Stream) -> Outcome:
+    async for event in events:
+        if isinstance(event, Outcome):
+            stream.end(event.trace)
+            return event
+        stream.show(event)
+    raise AssertionError("a comparison has an outcome")
+
+
+async def _others(events: AsyncGenerator[Written | Outcome, None], console: Console, total: int) -> list[Outcome]:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("solving", total=n * len(chosen), visible=False)
-        async for event in compare(relay, chosen, sets, n):
+    outcomes: list[Outcome] = []
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("solving", total=total, completed=1)
+        async for event in events:
             if isinstance(event, Outcome):
-                if not outcomes:
-                    stream.end(summary(event.trace))
                 outcomes.append(event)
-                progress.update(bar, advance=1, visible=console.is_terminal)
-            elif not outcomes:
-                stream.show(event)
+                progress.advance(bar)
     return outcomes
 
 
@@ -107,14 +120,14 @@ def _object(task: str, n: int, seed: int, found: list[Row]) -> dict[str, object]
     }
 
 
-def _print_table(found: list[Row], task: str, n: int, relay: Relay) -> None:
+def _print_table(found: list[Row], task: str, n: int, relay: Relay, notes: tuple[str, ...]) -> None:
     table = Table(title=f"{n} held-out problems, task: {task}, seed {relay.options.sampling.seed}")
     for heading in ("policy", "accuracy (95 %)", "seconds", "tokens", "large share", "switches", "speed-up"):
         table.add_column(heading, justify="left" if heading == "policy" else "right")
     for row in found:
         low, high = row.interval
         table.add_row(
-            row.policy,
+            Text(row.policy),
             f"{row.accuracy:.1%} ({low:.0%} to {high:.0%})",
             f"{row.seconds:.1f}",
             str(row.tokens),
@@ -124,5 +137,9 @@ def _print_table(found: list[Row], task: str, n: int, relay: Relay) -> None:
         )
     console = Console(highlight=False)
     console.print(table)
-    large, small = (relay.engines[role].name for role in (LARGE, SMALL))
-    console.print(f"[{STYLES[LARGE]}]{large}[/] reasons, [{STYLES[SMALL]}]{small}[/] takes the easy segments.")
+    line = Text()
+    for role, does in ((LARGE, " reasons, "), (SMALL, " takes the easy segments.")):
+        line.append(relay.engines[role].name, STYLES[role]).append(does)
+    console.print(line)
+    for note in notes:
+        console.print(Text(note, "yellow"))

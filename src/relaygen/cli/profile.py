@@ -112,7 +112,8 @@ def check(name: str, *, flags: RelayFlags = RelayFlags()) -> None:  # noqa: B008
         console.print(Text(f"Never reached, because a shorter cue fires first: {joined(idle)}"), soft_wrap=True)
     if flags.large or flags.small or flags.config:
         config = flags.resolve()
-        large, small = (create_engine(ref, config.engine) for ref in (config.large, config.small))
+        references = (config.large, config.large_server), (config.small, config.small_server)
+        large, small = (create_engine(ref, config.engine, server) for ref, server in references)
         if doubt := other_pair(found, large, small):
             raise ProfileError(doubt)
         known = "belongs to this pair" if found.fingerprints else "has no fingerprints to compare"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
+from contextlib import aclosing
 from typing import Annotated
 
 import anyio
 from cyclopts import Parameter
 
 from relaygen.cli.flags import Json, RelayFlags
-from relaygen.cli.show import STYLES, Stream, summary
+from relaygen.cli.show import Stream
 from relaygen.errors import UsageError
 from relaygen.relay import Relay
 from relaygen.traces import trace_to_json
@@ -19,6 +20,7 @@ from relaygen.types import Finished, Trace
 
 def run(
     question: str,
+    /,
     *,
     policy: str | None = None,
     stop: Annotated[list[str] | None, Parameter(negative=())] = None,
@@ -41,44 +43,48 @@ def run(
     json: bool
         Print the whole trace as one JSON object instead of streaming.
     """
-    asked = sys.stdin.read() if question == "-" else question
+    asked = _read_all() if question == "-" else question
     if not asked.strip():
         raise UsageError("The question is empty; give one, or - and a question on standard input.")
     config = flags.resolve(policy=policy, stop=tuple(stop) if stop else None, thinking=thinking)
     with config.open() as relay:
-        trace = anyio.run(_answer, relay, asked, not json)
+        trace = anyio.run(_answer, relay, asked, None if json else Stream())
     if json:
-        print(jsonlib.dumps(trace_json(trace, relay), ensure_ascii=False))
+        print(jsonlib.dumps(run_json(trace, relay), ensure_ascii=False))
 
 
-async def _answer(relay: Relay, question: str, show: bool) -> Trace:
-    stream = Stream()
-    async for event in relay.stream(question):
-        if show:
-            stream.show(event)
-        if isinstance(event, Finished):
-            if show:
-                stream.end(summary(event.trace))
-            await relay.aclose()
-            return event.trace
+def _read_all() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"Standard input is not {error.encoding} text: {error.reason} at byte {error.start}."
+        ) from error
+
+
+async def _answer(relay: Relay, question: str, stream: Stream | None) -> Trace:
+    async with relay, aclosing(relay.stream(question)) as events:
+        async for event in events:
+            if stream:
+                stream.show(event)
+            if isinstance(event, Finished):
+                if stream:
+                    stream.end(event.trace)
+                return event.trace
     raise AssertionError("a generation ends with Finished")
 
 
-def trace_json(trace: Trace, relay: Relay) -> dict[str, object]:
-    """The whole trace as plain data, with the texts and numbers that follow from it."""
+def run_json(trace: Trace, relay: Relay) -> dict[str, object]:
+    """The trace, and what follows from it, as plain data. `trace_from_json` gives the trace back."""
     data = trace_to_json(trace)
-    usage = {**data.pop("usage"), "completion_tokens": trace.usage.completion_tokens}
+    data["usage"]["completion_tokens"] = trace.usage.completion_tokens
     return {
-        **data,
-        "models": {role.value: engine.name for role, engine in relay.engines.items()},
-        "profile": relay.profile.name,
         "text": trace.text,
         "reasoning": trace.reasoning,
         "answer": trace.answer,
-        "usage": usage,
-        "large_share": trace.large_share,
+        "models": {role.value: engine.name for role, engine in relay.engines.items()},
+        "profile": relay.profile.name,
+        "large_share": round(trace.large_share, 4),
         "switches": trace.switches,
+        **data,
     }
-
-
-__all__ = ["STYLES", "run", "trace_json"]

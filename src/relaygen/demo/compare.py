@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from relaygen.policies import Policy
@@ -56,11 +57,12 @@ async def compare(
         options = relay.with_sampling(seed=relay.options.sampling.seed + i)
         for j in range(len(policies)):
             name, policy = policies[(i + j) % len(policies)]
-            async for event in relay.stream(problem.question, policy=policy, options=options):
-                if isinstance(event, Written):
-                    yield event
-                elif isinstance(event, Finished):
-                    yield Outcome(name, problem, event.trace, problems.solved(problem, event.trace.answer))
+            async with aclosing(relay.stream(problem.question, policy=policy, options=options)) as events:
+                async for event in events:
+                    if isinstance(event, Written):
+                        yield event
+                    elif isinstance(event, Finished):
+                        yield Outcome(name, problem, event.trace, problems.solved(problem, event.trace.answer))
 
 
 def rows(outcomes: Iterable[Outcome]) -> list[Row]:

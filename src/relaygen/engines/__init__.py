@@ -96,7 +96,7 @@ def create_engine(
     return known(rest, own, remote) if known else local(reference, own, remote)
 
 
-def _speculative(large: Engine, small: Engine, *, draft: str = "small", k: int = 6, adaptive: bool = True) -> Engine:
+def _speculative(large: Engine, small: Engine, *, draft: str = "small", k: int = 8, adaptive: bool = True) -> Engine:
     from relaygen.engines.onnx import OnnxEngine
     from relaygen.engines.speculative import SpeculativeEngine
 

@@ -56,7 +56,7 @@ def _small(profile: Profile) -> Policy:
 def _lazy(module: str, name: str, *, profile: bool = False) -> Factory:
     """A factory that imports the class when it is first used; `profile` says whether the class takes one.
 
-    Such a policy can bring its own, `relaygen(profile=pair.toml)`, so that profiles can be compared in one run.
+    Such a policy can bring its own, `relaygen(profile="pair.toml")`, so that profiles can be compared in one run.
     """
 
     def build(given: Profile, **options: Any) -> Policy:
@@ -100,7 +100,7 @@ _FACTORIES: dict[str, tuple[Factory, str]] = {
 }
 # Made by relaygen.engines.wrap_engine, which policies may not know.
 _WRAPPERS = {
-    "speculative": "small drafts up to k=6 tokens, large verifies them",
+    "speculative": "small drafts up to k=8 tokens, large verifies them",
 }
 
 

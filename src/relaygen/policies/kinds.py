@@ -23,7 +23,9 @@ def check_kinds(policy: Policy, options: Iterable[str]) -> None:
     for field in fields(policy):
         allowed, words = KINDS.get(type(field.default), ((object,), ""))
         value = getattr(policy, field.name)
-        if field.name in options and (not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed)):
+        if field.name in options and (
+            not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed)
+        ):
             raise ValueError(f"{field.name} must be {words}, not {value!r}")
 
 

@@ -32,7 +32,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
             raise UsageError(f"max_tokens must be at least 1, not {self.max_tokens}.")
-        if isinstance(self.stop, str) or not all(self.stop):
+        stop: object = self.stop  # a single text is a slip that types alone do not prevent
+        if isinstance(stop, str) or not all(self.stop):
             raise UsageError("A stop text must not be empty, and stop must be a list of texts.")
         _check(self.sampling)
 

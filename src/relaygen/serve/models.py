@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields, is_dataclass
-from math import isfinite
+from dataclasses import dataclass
 
 from relaygen.errors import UsageError
-from relaygen.policies import Composed, Policy, create_policy, policy_summaries
+from relaygen.policies import Policy, create_policy, policy_summaries
+from relaygen.policies.spec import parse_spec, split_spec
+from relaygen.profile import shipped
 from relaygen.relay import Relay
 from relaygen.serve.failures import Refusal
 
@@ -37,8 +38,8 @@ def choose(relay: Relay, name: str) -> Chosen:
     if name not in ALONE and not (head == "relay" and colon):
         raise _unknown(f"There is no model {name!r}; there are relay, relay:<policy>, large and small.")
     try:
+        check_spec(spec or name)
         policy = create_policy(spec or name, relay.profile)
-        check_options(policy)
     except UsageError as error:
         raise _unknown(str(error)) from error
     return Chosen(name, name if name in ALONE else f"relay:{spec.partition('(')[0].strip()}", policy)
@@ -49,30 +50,24 @@ def whole(relay: Relay, name: str) -> Chosen:
     return Chosen(name, "large", create_policy("large", relay.profile))
 
 
-def check_options(policy: Policy) -> None:
-    """Raises UsageError when an option is of another kind than its default, or a length is not positive.
+def check_spec(spec: str) -> None:
+    """Raises UsageError for options that a stranger must not give, though they are fine on the command line.
 
-    On the command line a wrong one fails for who wrote it; here it would look like a failure of the gateway.
+    A profile could be any file of this machine. A list of something else than texts, or a number beyond reason, would
+    fail in the middle of a generation and look like a failure of the gateway.
     """
-    if isinstance(policy, Composed):
-        check_options(policy.policy)
-    options: object = policy  # a Protocol is never a dataclass to mypy
-    if not is_dataclass(options):
-        return
-    for field in fields(options):
-        value = getattr(policy, field.name)
-        if field.default is not MISSING and value != field.default and not _fits(field.name, value, field.default):
-            raise UsageError(f"The policy {policy.name!r} can't take {value!r} for {field.name}.")
+    for part in split_spec(spec):
+        name, options = parse_spec(part)
+        for option, value in options.items():
+            if option == "name" or (option == "profile" and value not in shipped()) or not _is_plain(value):
+                raise UsageError(f"A request can't give {name} the option {option}={value!r}.")
 
 
-def _fits(name: str, value: object, default: object) -> bool:
-    if isinstance(default, tuple):
-        return isinstance(value, tuple | list) and all(isinstance(part, str) for part in value)
-    if isinstance(default, bool | str):
-        return type(value) is type(default) and name != "name"
-    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
-        return False
-    return isinstance(default, float) or (isinstance(value, int) and name.startswith("max_") <= value <= MOST)
+def _is_plain(value: object) -> bool:
+    """Whether it is a text, several texts, a truth value, or a number that is neither negative nor huge."""
+    if isinstance(value, tuple | list | set):
+        return all(isinstance(part, str) for part in value)
+    return isinstance(value, str) or (isinstance(value, int | float) and 0 <= value <= MOST)
 
 
 def _unknown(sentence: str) -> Refusal:

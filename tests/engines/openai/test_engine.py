@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.engines.openai.fakes import EXACT, OWNERS, PROMPT, TOKENIZER, FakeServer, engine_on
+from tests.engines.openai.fakes import EXACT, OWNERS, PROMPT, TOKENIZER, FakeServer, Fault, engine_on
 from tests.engines.openai.wires import LOGPROB, SECOND, other
 
 from relaygen.engines.base import Params
-from relaygen.engines.openai import ServerEngine
+from relaygen.engines.openai import ServerEngine, sglang
+from relaygen.engines.openai.connect import short_name
 from relaygen.errors import ContextError, ModelError, UsageError
 from relaygen.types import GREEDY, Ending, Sampling, Token
 from relaygen.until import Matcher, Until, cue, sentence_end, text, think_end, tokens
@@ -123,6 +124,12 @@ async def test_the_most_probable_tokens_come_with_their_ids(dialect: str) -> Non
         assert token.top == ((token.id, LOGPROB), (other(token.id), SECOND))
 
 
+async def test_tokens_inside_a_character_have_a_margin_too() -> None:
+    engine = engine_on(FakeServer("llama-server", "a😀b"))
+    written = await write(engine, replace(PARAMS, top=True))
+    assert [token.margin > 0.5 for token in written] == [True] * 7
+
+
 async def test_text_servers_have_no_margins_to_give() -> None:
     with pytest.raises(UsageError, match="tells no probabilities"):
         await write(engine_on(FakeServer("ollama", "abc")), replace(PARAMS, top=True))
@@ -188,3 +195,56 @@ def test_a_model_that_is_not_served_is_named() -> None:
 def test_no_server_is_one_clear_sentence() -> None:
     with pytest.raises(ModelError, match="No server answers for"):
         ServerEngine("http://127.0.0.1:9/v1")
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "sglang"])
+async def test_scores_are_those_of_each_position(dialect: str) -> None:
+    ids = TOKENIZER.encode("abcdef")
+    scored = await engine_on(FakeServer(dialect, "")).score(ids, 2)
+    assert [s.id for s in scored] == ids[2:]
+    assert all(s.logprob == LOGPROB and s.top[1] == (other(s.id), SECOND) for s in scored)
+
+
+async def test_sglang_scores_in_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sglang, "WINDOW", 4)
+    server = FakeServer("sglang", "")
+    ids = TOKENIZER.encode("abcdefghijk")
+    scored = await engine_on(server).score(ids)
+    assert [s.id for s in scored] == ids[1:]
+    assert [(r["logprob_start_len"], len(r["input_ids"])) for r in server.requests] == [(0, 5), (4, 9), (8, 11)]
+
+
+async def test_a_score_that_fails_for_a_moment_is_asked_for_again() -> None:
+    engine = engine_on(FakeServer("vllm", "", faults=[Fault("status", status=503)]))
+    assert len(await engine.score(TOKENIZER.encode("abc"))) == 2
+
+
+async def test_vllm_is_not_asked_to_score_what_might_exhaust_it() -> None:
+    with pytest.raises(UsageError, match="--max-num-batched-tokens 1024"):
+        await engine_on(FakeServer("vllm", ""), score_tokens=5).score(TOKENIZER.encode("abcdefgh"))
+
+
+@pytest.mark.parametrize("dialect", ["llama-server", "text", "ollama"])
+async def test_servers_that_can_not_score_say_so(dialect: str) -> None:
+    with pytest.raises(UsageError, match="score with vLLM, SGLang or a local model"):
+        await engine_on(FakeServer(dialect, "")).score([1, 2, 3])
+
+
+@pytest.mark.parametrize("dialect", OWNERS)
+async def test_warming_writes_nothing(dialect: str) -> None:
+    server = FakeServer(dialect, "abc")
+    engine = engine_on(server)
+    await engine.warm(engine.tokenizer.encode(PROMPT))
+    assert all(not request.get("stream") for request in server.requests)
+    assert len(server.requests) == engine.exact
+
+
+@pytest.mark.parametrize(("model", "name"), [("/models/q.gguf", "q"), ("Qwen/Qwen3-32B", "Qwen/Qwen3-32B")])
+def test_traces_name_models_and_no_folders(model: str, name: str) -> None:
+    assert short_name(model) == name
+
+
+async def test_a_text_server_never_shares_ids_with_another_model() -> None:
+    engine = engine_on(FakeServer("text", "abc"))
+    assert engine.tokenizer.fingerprint != TOKENIZER.fingerprint
+    assert engine.tokenizer.encode("abc") == TOKENIZER.encode("abc")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.engines.openai.fakes import EXACT, OWNERS, PROMPT, TOKENIZER, FakeServer, Fault, engine_on
 from tests.engines.openai.test_engine import PARAMS, shown, write
 
@@ -85,6 +88,19 @@ async def test_another_replica_goes_on_where_the_first_broke(dialect: str, kind:
     engine = engine_on(*servers, **QUICK)
     assert shown(engine, await write(engine)) == TEXT + "<|end|>"
     assert [len(server.requests) for server in servers] == [1, 1]
+
+
+KINDS = ["status", "refused", *BROKEN[:-1]]
+FAULTS = st.lists(st.none() | st.builds(Fault, st.sampled_from(KINDS), st.integers(0, len(TEXT))), max_size=3)
+
+
+@given(st.sampled_from(EXACT), st.lists(FAULTS, min_size=1, max_size=2))
+def test_whatever_happens_the_text_is_right_as_far_as_it_goes(dialect: str, faults: list[list[Fault | None]]) -> None:
+    engine = engine_on(*(FakeServer(dialect, TEXT, faults=list(some)) for some in faults))
+    text, message = anyio.run(until_it_fails, engine)
+    assert text == TEXT + "<|end|>" if not message else TEXT.startswith(text)
+    if len(faults) == 2 and sum(fault is not None for some in faults for fault in some) < 2:
+        assert not message  # the other server was there
 
 
 async def test_the_wish_to_wait_is_heard() -> None:

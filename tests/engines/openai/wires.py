@@ -24,6 +24,9 @@ def vllm_or_sglang(server: FakeServer, body: Json) -> Iterator[Json]:
     if "prompt_logprobs" in body:
         yield _scores(body)
         return
+    if not body.get("stream"):  # warming
+        yield {"choices": [{"token_ids": [97], "finish_reason": "length"}]}
+        return
     answer = server.answer(body["prompt"], body["max_tokens"], body["stop_token_ids"], body["stop"])
     groups = list(_groups(answer.ids, server.group))
     for i, ids in enumerate(groups):

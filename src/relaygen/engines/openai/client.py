@@ -22,6 +22,7 @@ Json = dict[str, Any]
 Transport = httpx2.MockTransport | None
 LARGEST_EVENT = 64 << 20  # a first event echoes the prompt's ids, and scores come in one piece
 LONGEST_DETAIL = 300
+MOST_CONNECTIONS = 512  # further requests wait for one
 STREAM_HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
 
 
@@ -113,7 +114,7 @@ class Client:
         if self._http is None or self._loop is not loop:
             connect = self._settings.connect_seconds or None
             timeout = httpx2.Timeout(None, connect=connect)
-            limits = httpx2.Limits(max_connections=None, max_keepalive_connections=32)
+            limits = httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=64)
             self._http = httpx2.AsyncClient(
                 **self._options(), timeout=timeout, limits=limits, transport=self._transport
             )

@@ -11,7 +11,7 @@ from relaygen.engines.openai.base import Dialect
 from relaygen.engines.openai.client import Client, Json
 from relaygen.engines.openai.faults import ServerFault
 from relaygen.engines.openai.reference import Reference
-from relaygen.engines.openai.words import WordTokenizer
+from relaygen.engines.openai.words import WordTokenizer, apart
 from relaygen.engines.servers import ServerSettings
 from relaygen.errors import ModelError, UsageError
 from relaygen.files import read_json
@@ -82,9 +82,14 @@ def vocabulary(settings: ServerSettings) -> tuple[Tokenizer | None, ChatTemplate
     return read_tokenizer(settings.tokenizer) if settings.tokenizer else (None, None)
 
 
-def text_vocabulary() -> Tokenizer:
-    """The vocabulary of a server whose tokens are unknown."""
-    return WordTokenizer()
+def text_vocabulary(tokenizer: Tokenizer | None) -> Tokenizer:
+    """The vocabulary of a server that text is exchanged with; `tokenizer` is only for counting."""
+    return apart(tokenizer) if tokenizer else WordTokenizer()
+
+
+def short_name(model: str) -> str:
+    """What traces call a model; without the folders in which a server found it."""
+    return model.rsplit("/", 1)[-1].removesuffix(".gguf") if model.startswith("/") or model.endswith(".gguf") else model
 
 
 def _served(client: Client, wanted: str, settings: ServerSettings) -> Served:

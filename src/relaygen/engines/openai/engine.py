@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+import hashlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import TypeVar
 
 import anyio
 
@@ -27,6 +29,7 @@ from relaygen.types import Scored, Token
 from relaygen.until import Matcher
 
 DRAIN_SECONDS = 1.0
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -80,8 +83,8 @@ class ServerEngine:
         self.dialect: Dialect = connect.dialect_of(self.served, tokenizer)
         if self.template is None and self.served.template:
             self.template = ChatTemplate(self.served.template)
-        self.tokenizer = tokenizer or connect.text_vocabulary()
-        self.name = name or parsed.model or self.served.model or parsed.name
+        self.tokenizer = tokenizer if tokenizer and self.exact else connect.text_vocabulary(tokenizer)
+        self.name = name or connect.short_name(parsed.model or self.served.model or parsed.name)
         self.context = self.served.context or connect.TEXT_CONTEXT
         self.counts = Counts()
         self._on_close = on_close
@@ -91,6 +94,11 @@ class ServerEngine:
     def exact(self) -> bool:
         """Whether token ids are exchanged, or text."""
         return self.dialect.exact
+
+    @property
+    def fingerprint(self) -> str:
+        """See `engines.base.fingerprint`. Servers say nothing about weights; the model's name has to do."""
+        return hashlib.sha256(f"server {self.name}".encode()).hexdigest()[:16]
 
     @property
     def clients(self) -> list[Client]:
@@ -130,13 +138,12 @@ class ServerEngine:
             )
         if start >= len(tokens):
             return []
-        replica = self._replicas.choose("")
-        return await self.dialect.score(replica.client, self.served.model, tokens, start)
+        model, session = self.served.model, str(tokens[:32])
+        return await self._again(session, lambda client: self.dialect.score(client, model, tokens, start))
 
     async def warm(self, prompt: Sequence[int], session: str = "") -> None:
         """See `Engine.warm`; on the server that the generation `session` is on."""
-        replica = self._replicas.choose(session)
-        await self.dialect.warm(replica.client, self.served.model, prompt)
+        await self._again(session, lambda client: self.dialect.warm(client, self.served.model, prompt))
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
@@ -145,6 +152,24 @@ class ServerEngine:
         if self._on_close:
             self._on_close()
             self._on_close = None
+
+    async def _again(self, session: str, call: Callable[[Client], Awaitable[T]]) -> T:
+        """A call that has no effect when it fails, and may be made again."""
+        attempt = 1
+        while True:
+            replica = self._replicas.choose(session)
+            try:
+                answer = await call(replica.client)
+            except ServerFault as fault:
+                if not fault.again or attempt >= self.settings.attempts:
+                    raise
+                self._replicas.failed(replica, fault.wait)
+                self.counts.repeated += 1
+                await anyio.sleep(max(self.settings.pause_seconds * 2 ** (attempt - 1), fault.wait))
+                attempt += 1
+            else:
+                self._replicas.answered(replica)
+                return answer
 
     def _begin(self, prompt: Sequence[int], params: Params, until: Matcher | None) -> Leg:
         check(params.sampling)

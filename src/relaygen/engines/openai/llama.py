@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from relaygen.engines.openai.base import Chunk, Span, expect, metric, most_probable, number
+from relaygen.engines.openai.base import LOWEST, Chunk, Span, expect, metric, most_probable, number
 from relaygen.engines.openai.client import Client, Json
 from relaygen.engines.openai.faults import ServerFault
 from relaygen.engines.openai.gaps import Gap, Gaps
@@ -106,7 +106,7 @@ class Llama:
         ids = answer.get("tokens") or []
         expect(bool(ids), client.url, "sent no tokens")
         limited = answer.get("stop_type") == "limit" and rest.max_tokens < left
-        return Chunk(tuple(Token(id) for id in ids), "cut" if limited else _finish(answer))
+        return Chunk(tuple(_untold(id, span.top) for id in ids), "cut" if limited else _finish(answer))
 
 
 def _chunk(server: str, event: Json, top: int, gaps: Gaps) -> Chunk:
@@ -121,7 +121,12 @@ def _chunk(server: str, event: Json, top: int, gaps: Gaps) -> Chunk:
     expect(bool(rows) and rows[-1].get("id") == ids[0], server, "sent no log-probabilities")
     candidates = {row["id"]: number(row["logprob"]) for row in (*rows[-1].get("top_logprobs", ()), rows[-1])}
     token = Token(ids[0], candidates[ids[0]], most_probable(candidates, top))
-    return Chunk((*(Token(id) for id in lost), token))
+    return Chunk((*(_untold(each, top) for each in lost), token))
+
+
+def _untold(id: int, top: int) -> Token:
+    """A token whose probabilities the server keeps to itself: it is taken for certain, which triggers nothing."""
+    return Token(id, 0.0, most_probable({id: 0.0, 0 if id else 1: LOWEST}) if top else ())
 
 
 def _finish(answer: Json) -> str:

@@ -65,7 +65,9 @@ async def findings(engine: Engine) -> AsyncIterator[Finding]:
 def pair_findings(large: Engine, small: Engine) -> list[Finding]:
     """What must fit between the two models."""
     a, b = large.tokenizer, small.tokenizer
-    if a.fingerprint == b.fingerprint:
+    if any(isinstance(engine, ServerEngine) and not engine.exact for engine in (large, small)):
+        vocabulary = Finding("vocabulary", Verdict.WARNING, "text is handed over: a server of this pair gives no ids")
+    elif a.fingerprint == b.fingerprint:
         vocabulary = Finding("vocabulary", Verdict.OK, f"the same {a.vocab_size} tokens: ids are handed over")
     else:
         common = min(a.vocab_size, b.vocab_size)

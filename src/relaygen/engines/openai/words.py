@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from functools import cached_property
 from threading import Lock
@@ -48,6 +49,14 @@ class WordTokenizer(Tokenizer):
     def fingerprint(self) -> str:
         """Like no other's."""
         return uuid4().hex
+
+
+def apart(tokenizer: Tokenizer) -> Tokenizer:
+    """The same vocabulary, but not to be taken for that of another model: ids that were made from a server's text are
+    not the ids that it wrote, and must reach the other model as text, in whole characters."""
+    own = copy.copy(tokenizer)
+    vars(own)["fingerprint"] = uuid4().hex
+    return own
 
 
 SPLIT = re.compile(f"({'|'.join(map(re.escape, SPECIALS))})")

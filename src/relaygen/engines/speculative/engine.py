@@ -29,7 +29,7 @@ class SpeculativeEngine:
     again when it drafts. Closing this engine does nothing; close the two.
     """
 
-    def __init__(self, large: OnnxEngine, small: OnnxEngine | None, *, k: int = 6, adaptive: bool = True) -> None:
+    def __init__(self, large: OnnxEngine, small: OnnxEngine | None, *, k: int = 8, adaptive: bool = True) -> None:
         """`k` is the most that is drafted at once; with `adaptive`, less while little of it is accepted.
 
         Raises UsageError when k is out of range or the models have different vocabularies.

@@ -50,11 +50,11 @@ def create_scorer(name: str, worker: Worker) -> Scorer:
 
 
 class ScorerSet:
-    """The scorers of a run, each made when it is first needed; they share one worker process."""
+    """The scorers of a run, which share one worker process."""
 
     def __init__(self, names: set[str], deadline: float = DEADLINE) -> None:
-        worker = Worker(deadline)
-        self._scorers = {name: create_scorer(name, worker) for name in sorted(names)}
+        self.worker = Worker(deadline)
+        self._scorers = {name: create_scorer(name, self.worker) for name in sorted(names)}
 
     async def __call__(self, sample: Sample, completion: str) -> Score:
         """Raises ScoringError when the scorer can't tell."""
