@@ -40,7 +40,7 @@ def relayed(handover: float = 0.5, disturbed: float = 0.0) -> list[Trace]:
 def test_pace_and_hand_over_are_found_even_when_a_segment_was_interrupted(disturbed: float) -> None:
     pace = fit(ALONE, relayed(disturbed=disturbed))
     assert pace is not None
-    assert (pace.alone, pace.large, pace.small, pace.handover) == pytest.approx((0.1, 0.1, 0.02, 0.5))
+    assert (pace.large, pace.small, pace.handover) == pytest.approx((0.1, 0.02, 0.5))
 
 
 def test_segments_of_one_length_give_a_pace_without_hand_over() -> None:
@@ -55,7 +55,7 @@ def test_without_small_there_is_nothing_to_predict() -> None:
 
 def test_the_speed_up_weighs_tokens_and_hand_overs() -> None:
     effect = Effect(traces=1, completion_tokens=100, offloaded=40, disagreements=0, answered=10, switches=4)
-    assert Pace(0.1, 0.1, 0.02, 0.25).speedup(effect) == pytest.approx(10 / (5 + 1 + 1))
+    assert Pace(0.1, 0.02, 0.25).speedup(effect) == pytest.approx(10 / (5 + 1 + 1))
 
 
 @pytest.mark.anyio

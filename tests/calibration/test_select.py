@@ -51,8 +51,9 @@ def test_a_cue_that_passes_every_condition_is_selected() -> None:
         ({"low": None, "high": None, "p": None}, "rare"),
         ({"low": -0.01}, "not easier"),
         ({"p": 0.2}, "not certain"),
-        ({"disagreement_high": 0.051}, "small disagrees"),
-        ({"disagreement_high": None, "elsewhere": None}, "selected"),  # small did not read
+        ({"disagreement": 0.051, "disagreement_high": 0.07}, "small disagrees"),
+        ({"disagreement_high": 0.051}, "agreement unsure"),
+        ({"disagreement": None, "disagreement_high": None}, "selected"),  # small did not read
     ],
 )
 def test_robust_refuses_for_one_reason(changes: dict[str, Any], verdict: str) -> None:

@@ -1,4 +1,4 @@
-"""Exact engines: not a bit depends on how many tokens are fed at once."""
+"""Exact engines: nothing depends on how many tokens are fed at once, beyond the last digits."""
 
 from __future__ import annotations
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from relaygen import engines
 from relaygen.config import load_config
 from relaygen.engines import EngineSettings, ServerSettings, create_engine
+from relaygen.engines.openai import gguf_tokenizer
 from relaygen.engines.scripted import ScriptedEngine
-from relaygen.errors import ModelError, UsageError
+from relaygen.errors import MissingExtra, ModelError, UsageError
+from relaygen.tokenizer import byte_alphabet
 
 
 def config_of(tmp_path: Path, text: str) -> Path:
@@ -67,3 +71,37 @@ def test_no_server_is_a_model_error() -> None:
 def test_a_missing_gguf_file_is_a_model_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="There is no file"):
         create_engine(str(tmp_path / "none.gguf"))
+
+
+@pytest.mark.parametrize(("package", "beside"), [("xllamacpp", True), ("gguf", False)])
+def test_gguf_files_need_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, beside: bool) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    model = tmp_path / "m.gguf"
+    model.write_bytes(b"GGUF")
+    if beside:
+        (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(MissingExtra, match=r"relaygen\[gguf\]"):
+        create_engine(str(model))
+
+
+def fields(**changes: Any) -> dict[str, Any]:
+    """A vocabulary as GGUF files hold it."""
+    tokens = [*byte_alphabet(), "ab", "<think>", "</think>", "<|im_end|>"]
+    kinds = [1] * 257 + [4, 4, 3]
+    known = {"model": "gpt2", "pre": "qwen2", "tokens": tokens, "token_type": kinds, "merges": ["a b"]}
+    return known | {"eos_token_id": 259} | changes
+
+
+def test_the_tokenizer_in_a_gguf_file_keeps_its_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gguf_tokenizer, "_fields", lambda path: fields())
+    tokenizer = gguf_tokenizer.tokenizer_of(Path("m.gguf"))
+    ids = tokenizer.encode("abc</think>é<|im_end|>")
+    assert (ids[0], ids[2], ids[-1]) == (256, 258, 259)
+    assert tokenizer.decode(ids) == "abc</think>é<|im_end|>"
+    assert tokenizer.eos_ids == {259}
+
+
+def test_other_tokenizers_in_gguf_files_are_refused_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gguf_tokenizer, "_fields", lambda path: fields(model="llama", pre="default"))
+    with pytest.raises(ModelError, match="--tokenizer"):
+        gguf_tokenizer.tokenizer_of(Path("m.gguf"))

@@ -208,7 +208,7 @@ def test_nothing_scored_and_nothing_generated_is_nothing_told() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("problems", "epochs"), [(100, 1), (50, 4)])
+@pytest.mark.parametrize(("problems", "epochs"), [(200, 1), (50, 4)])
 def test_the_interval_of_a_known_accuracy_covers_it_as_often_as_it_says(problems: int, epochs: int) -> None:
     """400 runs of a policy that is right on 70 % of the problems. With epochs a problem is easy or hard for good."""
     rng = random.Random(7)

@@ -20,8 +20,10 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def process() -> Iterator[Process]:
-    with started(["-m", "relaygen", "serve", "--port", "0", "--threads", "1"]) as served:
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    config = tmp_path_factory.mktemp("embedded") / "relay.toml"
+    config.write_text("[engine]\nexact = true\nthreads = 1\n")  # what is in the caches must not change an answer
+    with started(["-m", "relaygen", "serve", "--port", "0", "--config", str(config)]) as served:
         yield served
 
 

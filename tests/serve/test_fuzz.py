@@ -27,7 +27,9 @@ MESSAGE = st.fixed_dictionaries(
     {"role": ROLES, "content": st.text() | st.lists(PART, max_size=3)},
     optional={"tool_calls": JSON | st.just([CALL]), "name": JSON, "tool_call_id": JSON},
 )
-OPTIONS = st.sampled_from(["share", "seed", "max_segment", "answer", "name", "min_tokens", "profile", "verify", "x", "role", "max_step"])
+OPTIONS = st.sampled_from(
+    ["share", "seed", "max_segment", "answer", "name", "min_tokens", "profile", "verify", "x", "role", "max_step"]
+)
 SPEC = st.builds(
     "{}({}={})".format,
     st.sampled_from(["relaygen", "random", "large", "guarded", "specreason", "speculative-thinking", "entropy-first"]),

@@ -24,9 +24,8 @@ MOST = 400  # segments that a line is fitted to
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds: per token of large alone, per token of each model in the relay, per hand-over in either direction."""
+    """Seconds: per token of each model, and per hand-over in either direction (reading what the other one wrote)."""
 
-    alone: float
     large: float
     small: float
     handover: float
@@ -35,7 +34,7 @@ class Pace:
         """Predicted time of large alone over that of the relay, for the same tokens."""
         small_tokens = effect.completion_tokens - effect.large_tokens
         relay = effect.large_tokens * self.large + small_tokens * self.small + effect.switches * self.handover
-        return effect.completion_tokens * self.alone / relay if relay else float("nan")
+        return effect.completion_tokens * self.large / relay if relay else float("nan")
 
 
 async def measure(
@@ -52,34 +51,41 @@ async def measure(
 
 
 def fit(alone: Sequence[Trace], relayed: Sequence[Trace]) -> Pace | None:
-    """Pace from traces: a robust line through the segments of each model, seconds = hand-over + tokens * pace."""
-    tokens = sum(t.usage.completion_tokens for t in alone)
-    lines = {role: _line(_after_a_switch(relayed, role)) for role in (LARGE, SMALL)}
-    if not tokens or lines[SMALL] is None:
+    """Pace from traces of large alone and of the relay. Medians throughout, so that a few interruptions do no harm.
+
+    Large's pace comes from its own runs; small's from a line through its segments, seconds = hand-over + tokens * pace;
+    large's hand-over from what its segments in the relay took longer than its pace says.
+    """
+    own = [s for trace in alone for s in trace.segments if s.tokens]
+    small, returned = _after_a_switch(relayed, SMALL), _after_a_switch(relayed, LARGE)
+    if not own or not small:
         return None
-    per_token = sum(t.seconds for t in alone) / tokens
-    large = lines[LARGE] or (0.0, per_token)
-    small = lines[SMALL]
-    assert small
-    return Pace(per_token, large[1], small[1], (large[0] + small[0]) / 2)
+    large = float(np.median(_seconds(own) / _tokens(own)))
+    start, pace = _line(_tokens(small), _seconds(small))
+    back = float(np.median(_seconds(returned) - large * _tokens(returned))) if returned else start
+    return Pace(large, pace, max(start + back, 0.0) / 2)
 
 
 def _after_a_switch(traces: Sequence[Trace], role: Role) -> list[Segment]:
     pairs = (pair for trace in traces for pair in pairwise(trace.segments))
-    return [after for before, after in pairs if after.role is role and before.role is not role and after.tokens]
+    return [after for before, after in pairs if after.role is role and before.role is not role and after.tokens][:MOST]
 
 
-def _line(segments: Sequence[Segment]) -> tuple[float, float] | None:
-    """Intercept and slope after Theil and Sen, which a few interrupted segments do not move; neither is negative."""
-    if not segments:
-        return None
-    x: Floats = np.array([len(s.tokens) for s in segments[:MOST]], np.float64)
-    y: Floats = np.array([s.seconds for s in segments[:MOST]], np.float64)
+def _tokens(segments: Sequence[Segment]) -> Floats:
+    return np.array([len(s.tokens) for s in segments], np.float64)
+
+
+def _seconds(segments: Sequence[Segment]) -> Floats:
+    return np.array([s.seconds for s in segments], np.float64)
+
+
+def _line(x: Floats, y: Floats) -> tuple[float, float]:
+    """Intercept and slope after Theil and Sen; through the origin where the data would make one of them negative."""
     i, j = np.triu_indices(len(x), 1)
     different = x[i] != x[j]
-    mean_pace = float(y.sum() / x.sum())
-    if not different.any():
-        return 0.0, mean_pace
-    slope = float(np.median((y[j] - y[i])[different] / (x[j] - x[i])[different]))
-    start = float(np.median(y - slope * x))
-    return (start, slope) if slope > 0 and start >= 0 else (0.0, mean_pace)
+    if different.any():
+        slope = float(np.median((y[j] - y[i])[different] / (x[j] - x[i])[different]))
+        start = float(np.median(y - slope * x))
+        if slope > 0 and start >= 0:
+            return start, slope
+    return 0.0, float(np.median(y / x))

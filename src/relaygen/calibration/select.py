@@ -5,13 +5,13 @@
             occur often enough, in enough problems                                       else: rare
             have a difference whose interval, clustered by problem, is above 0            else: not easier
             stay significant when the false discovery rate over all candidates is held    else: not certain
-            be one after which small disagrees clearly less than elsewhere               else: small disagrees
+            be one after which small disagrees at most `ease` times as often as elsewhere  else: small disagrees
+            be that surely, by the upper end of the interval                              else: agreement unsure
           and add something to the others                                                 else: covered
 
-The fourth condition is not in the paper. A mean margin can be high because most tokens of a sentence are trivial while
-one, a digit, decides; what then goes wrong is that small writes another digit. So what is asked of the *upper* end of
-the interval of small's disagreement in the cue's segments is to be at most `ease` times the disagreement in the rest of
-the same traces. Small must have read the traces for that (`--scorer small` or `both`).
+The conditions on disagreement are not in the paper. A mean margin can be high because most tokens of a sentence are
+trivial while one, a digit, decides; what then goes wrong is that small writes another digit. "Elsewhere" is the rest of
+the same traces' reasoning. Small must have read the traces for that (`--scorer small` or `both`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from relaygen.stats import benjamini_hochberg
 
 Select = Literal["paper", "robust"]
 SELECTED, RARE, NOT_EASIER = "selected", "rare", "not easier"
-NOT_CERTAIN, DISAGREES, COVERED = "not certain", "small disagrees", "covered"
+NOT_CERTAIN, COVERED = "not certain", "covered"
+DISAGREES, UNSURE = "small disagrees", "agreement unsure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,9 @@ def _robust(entry: CueStatistics, rule: Rule, certain: set[str]) -> str:
         return NOT_EASIER
     if entry.cue not in certain:
         return NOT_CERTAIN
-    if entry.disagreement_high is not None and entry.elsewhere is not None:
-        return SELECTED if entry.disagreement_high <= rule.ease * entry.elsewhere else DISAGREES
-    return SELECTED
+    if entry.disagreement is None or entry.disagreement_high is None or entry.elsewhere is None:
+        return SELECTED  # small has not read the traces
+    allowed = rule.ease * entry.elsewhere
+    if entry.disagreement > allowed:
+        return DISAGREES
+    return SELECTED if entry.disagreement_high <= allowed else UNSURE

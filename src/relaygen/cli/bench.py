@@ -16,7 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from relaygen.cli.flags import Json, RelayFlags
-from relaygen.cli.tables import print_about
+from relaygen.cli.tables import print_about, table_of
 from relaygen.config import RelayConfig
 from relaygen.errors import EngineError, UsageError
 from relaygen.evals.bench import EndpointTarget, Level, Measured, RelayTarget, Target, closed_loop, summarise
@@ -27,7 +27,7 @@ from relaygen.evals.tables import NOTHING
 from relaygen.evals.tasks import create_tasks, load_samples
 from relaygen.policies import create_policy
 
-HEADINGS = ("callers", "requests", "errors", "first token", "per token", "end to end", "tokens/s", "requests/s")
+HEADINGS = ("callers", "done", "failed", "first token", "per token", "end to end", "tokens/s", "req/s")
 Numbers = Annotated[list[int] | None, Parameter(consume_multiple=True, negative=())]
 
 
@@ -141,19 +141,15 @@ def _about(config: RelayConfig, endpoint: str | None, model: str | None, task: s
 
 
 def _table(levels: Sequence[Level]) -> Table:
-    table = Table(caption="milliseconds: median / 90th / 99th percentile")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="right", overflow="fold")
-    for level in levels:
-        table.add_row(
-            str(level.concurrency),
-            str(level.requests),
-            str(level.errors),
-            *(_milliseconds(times) for times in (level.first_token, level.per_token, level.end_to_end)),
-            f"{level.tokens_per_second:.1f}",
-            f"{level.requests_per_second:.2f}",
-        )
+    table = table_of(HEADINGS, [_cells(level) for level in levels])
+    table.caption = "times in milliseconds: median / 90th / 99th percentile"
     return table
+
+
+def _cells(level: Level) -> list[str]:
+    times = [_milliseconds(times) for times in (level.first_token, level.per_token, level.end_to_end)]
+    counts = [str(count) for count in (level.concurrency, level.requests, level.errors)]
+    return [*counts, *times, f"{level.tokens_per_second:.1f}", f"{level.requests_per_second:.2f}"]
 
 
 def _milliseconds(times: Percentiles | None) -> str:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
 
+from relaygen.cli.tables import print_about, table_of
 from relaygen.evals.compare import Comparison, what_differs
 from relaygen.evals.compare import compare as compared
 from relaygen.evals.metrics import Accuracy
@@ -37,13 +37,9 @@ def compare(a: Path, b: Path, *, markdown: Annotated[bool, Parameter(negative=()
     if markdown:
         print(_markdown(lines, differences))
         return
-    table = Table(title=f"A: {a}   B: {b}")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading == "policy" else "right", overflow="fold")
-    for line in lines:
-        table.add_row(*line)
     console = Console(highlight=False)
-    console.print(table)
+    print_about({"A": str(a), "B": str(b)}, console)
+    console.print(table_of(HEADINGS, lines))
     for difference in differences:
         console.print(difference, soft_wrap=True, markup=False)
 

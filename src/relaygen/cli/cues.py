@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -35,9 +36,10 @@ def statistics_table(profile: Profile) -> Table:
     entries = profile.evidence.statistics if profile.evidence else ()
     chosen = [e for e in entries if e.cue in profile.cues]
     others = sorted((e for e in entries if e.cue not in profile.cues), key=lambda e: -e.difference)
-    table = Table(title=_title(profile, len(chosen), len(entries)))
-    for heading in ("cue", "verdict", "uses", "problems", "tokens", "margin", "difference (95 %)", "agreement"):
-        table.add_column(heading, justify="left" if heading in ("cue", "verdict") else "right")
+    title = f"{profile.name}: chosen {len(chosen)} of {len(entries)} candidates that occur"
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("cue", "verdict", "uses", "margin", "difference", "95 % interval", "agreement"):
+        table.add_column(heading, justify="left" if heading in ("cue", "verdict") else "right", no_wrap=True)
     for entry in chosen:
         table.add_row(*_cells(entry), style="bold")
     for entry in others[:REJECTED]:
@@ -45,27 +47,24 @@ def statistics_table(profile: Profile) -> Table:
     return table
 
 
-def _title(profile: Profile, chosen: int, all_of_them: int) -> str:
-    return f"{profile.name}: chosen {chosen} of {all_of_them} candidates that occur"
-
-
 def _cells(entry: CueStatistics) -> Sequence[Text]:
-    interval = "" if entry.low is None or entry.high is None else f" ({entry.low:+.3f} to {entry.high:+.3f})"
+    known = entry.low is not None and entry.high is not None
     cells = (
         quoted(entry.cue),
         entry.verdict,
         str(entry.occurrences),
-        str(entry.problems),
-        str(entry.tokens),
         f"{entry.margin:.3f}",
-        f"{entry.difference:+.3f}{interval}",
+        f"{entry.difference:+.3f}",
+        f"{entry.low:+.3f} {entry.high:+.3f}" if known else UNKNOWN,
         UNKNOWN if entry.agreement is None else f"{entry.agreement:.1%}",
     )
     return [Text(cell) for cell in cells]
 
 
 def _frontier_table(found: Calibration) -> Table:
-    table = Table(title="The frontier: adding cues, the one with the least disagreement per token first")
+    table = Table(
+        title="The frontier: adding cues, least disagreement per token first", box=SIMPLE_HEAD, pad_edge=False
+    )
     for heading in ("add", "large share", "disagreements per trace", "speed-up"):
         table.add_column(heading, justify="left" if heading == "add" else "right")
     for step in found.choice.steps:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import anyio
 from cyclopts import Parameter
+from rich.box import SIMPLE_HEAVY
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -121,14 +122,15 @@ def _object(task: str, n: int, seed: int, found: list[Row]) -> dict[str, object]
 
 
 def _print_table(found: list[Row], task: str, n: int, relay: Relay, notes: tuple[str, ...]) -> None:
-    table = Table(title=f"{n} held-out problems, task: {task}, seed {relay.options.sampling.seed}")
+    title = f"{n} held-out problems, task: {task}, seed {relay.options.sampling.seed}"
+    table = Table(title=title, box=SIMPLE_HEAVY)  # fits into 80 columns
     for heading in ("policy", "accuracy (95 %)", "seconds", "tokens", "large share", "switches", "speed-up"):
         table.add_column(heading, justify="left" if heading == "policy" else "right")
     for row in found:
         low, high = row.interval
         table.add_row(
             Text(row.policy),
-            f"{row.accuracy:.1%} ({low:.0%} to {high:.0%})",
+            f"{100 * row.accuracy:.1f} % ({100 * low:.0f}–{100 * high:.0f})",
             f"{row.seconds:.1f}",
             str(row.tokens),
             f"{row.large_share:.0%}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import re
 import sys
 from contextlib import aclosing
 from typing import Annotated
@@ -17,9 +18,11 @@ from relaygen.relay import Relay
 from relaygen.traces import trace_to_json
 from relaygen.types import Finished, Trace
 
+FLAG = re.compile(r"--?[A-Za-z][\w-]*(=.*)?", re.DOTALL)  # rather a slip than a question
+
 
 def run(
-    question: str,
+    question: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     policy: str | None = None,
@@ -43,6 +46,8 @@ def run(
     json: bool
         Print the whole trace as one JSON object instead of streaming.
     """
+    if FLAG.fullmatch(question):
+        raise UsageError(f"Unknown option: {question}.")
     asked = _read_all() if question == "-" else question
     if not asked.strip():
         raise UsageError("The question is empty; give one, or - and a question on standard input.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -27,9 +28,14 @@ def print_about(about: Mapping[str, str], console: Console) -> None:
 
 
 def _table(summaries: Sequence[Summary], columns: Sequence[Column]) -> Table:
-    table = Table()
-    for column in columns:
-        table.add_column(column.heading, justify="left" if column is columns[0] else "right", overflow="fold")
-    for summary in summaries:
-        table.add_row(*(Text(column.cell(summary)) for column in columns))
+    return table_of([column.heading for column in columns], [[c.cell(s) for c in columns] for s in summaries])
+
+
+def table_of(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
+    """A table that fits into 80 columns: what stands in brackets goes to a line of its own."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == headings[0] else "right", overflow="fold")
+    for line in lines:
+        table.add_row(*(Text(cell.replace(" (", "\n(")) for cell in line))
     return table

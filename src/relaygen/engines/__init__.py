@@ -28,7 +28,7 @@ class EngineSettings:
     """Bounds of a local model: context length in tokens, sequences kept in memory, threads (0: all cores).
 
     With `exact` the same kernels run however many tokens are fed at once, so that neither caching nor drafting changes
-    a bit of the result. Without it a single token is rounded a little differently, and takes about a fifth less time.
+    what is written. Without it a single token is rounded a little differently, and takes about a fifth less time.
     """
 
     context: int = 4096

@@ -21,12 +21,19 @@ TOKENIZER = byte_tokenizer()
 EOS = "<|end|>"
 OWNERS = {"vllm": "vllm", "sglang": "sglang", "llama-server": "llamacpp", "ollama": "library", "text": "someone"}
 PROMPT = "Q: what? A:"
+BROKEN = {
+    "garbage": "{nonsense",
+    "error": '{"error": {"message": "engine died"}}',
+    "abort": '{"choices": [{"token_ids": [], "finish_reason": "abort"}],'
+    ' "meta_info": {"completion_tokens": 0, "finish_reason": {"type": "abort"}}}',
+}
 EXACT = ("vllm", "sglang", "llama-server")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong in one request, once `after` tokens are out: a status, refused, cut, garbage, error or stall."""
+    """What goes wrong in one request, once `after` tokens are out: a status, refused, cut, end, garbage, error,
+    abort or stall."""
 
     kind: str
     after: int = 0
@@ -115,8 +122,7 @@ class FakeServer:
                     raise httpx2.ReadError("connection lost")
                 if fault.kind == "end":
                     return
-                content = {"garbage": "{nonsense", "error": '{"error": {"message": "engine died"}}'}[fault.kind]
-                yield (form % content).encode()
+                yield (form % BROKEN[fault.kind]).encode()
                 return
             if path != "/api/generate":
                 yield b": keep-alive\n\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -156,3 +157,11 @@ async def test_sglang_is_not_told_to_abort_what_is_done() -> None:
     server = FakeServer("sglang", "Five.")
     await write(engine_on(server))
     assert server.aborted == []
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "sglang"])
+@pytest.mark.parametrize("top", [False, True])
+async def test_a_request_that_the_server_gives_up_is_tried_again(dialect: str, top: bool) -> None:
+    engine = engine_on(FakeServer(dialect, TEXT, faults=[Fault("abort")]))
+    assert shown(engine, await write(engine, replace(PARAMS, top=top))) == TEXT + "<|end|>"
+    assert engine.counts.repeated == 1

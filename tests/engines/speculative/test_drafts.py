@@ -57,3 +57,9 @@ def test_a_fixed_pace_stays() -> None:
     pace = Pace(3, adaptive=False)
     pace.see(False)
     assert pace.count == 3
+    assert pace.worth(0.0)
+
+
+def test_a_draft_is_worth_its_place_while_it_is_likely_to_be_right() -> None:
+    assert Pace(3).worth(0.5)
+    assert not Pace(3).worth(0.1)

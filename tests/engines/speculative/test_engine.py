@@ -137,3 +137,5 @@ async def test_pairs_that_can_not_work_are_refused(large: OnnxEngine, small: Onn
         SpeculativeEngine(large, large)
     with pytest.raises(UsageError, match="k = 1 to 12"):
         SpeculativeEngine(large, small, k=0)
+    with pytest.raises(UsageError, match="k = 1 to 12"):
+        SpeculativeEngine(large, small, k=2.5)  # type: ignore[arg-type]

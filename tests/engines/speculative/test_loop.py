@@ -180,6 +180,16 @@ def test_a_perfect_draft_is_accepted_whole() -> None:
         assert len(tokens) == 40
 
 
+@pytest.mark.parametrize("sampling", [GREEDY, EVERYTHING])
+def test_what_small_hardly_believes_in_is_not_verified(sampling: Sampling) -> None:
+    doubtful = Table(noise=0.0)
+    doubtful._logits *= 0.01
+    drafts = SmallDrafts(sequence(doubtful), sampling, 1000, Stop())
+    tokens, tally = speculate(sampling, drafts=drafts, adaptive=True)
+    assert len(tokens) == tally.passes == 40
+    assert tally.drafted == 0
+
+
 @pytest.mark.parametrize("last", [1, 2, 3, 7])
 def test_it_ends_with_the_token_at_which_until_fires(last: int) -> None:
     probe = Probe(last=last)

@@ -22,6 +22,7 @@ Json = dict[str, Any]
 Transport = httpx2.MockTransport | None
 LARGEST_EVENT = 64 << 20  # a first event echoes the prompt's ids, and scores come in one piece
 LONGEST_DETAIL = 300
+ASK_SECONDS = 30.0  # for the questions before there is an event loop
 MOST_CONNECTIONS = 512  # further requests wait for one
 STREAM_HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
 
@@ -47,10 +48,10 @@ class Client:
 
     def ask(self, path: str, body: Json | None = None) -> Json:
         """One call before there is an event loop: GET, or POST with a body. Raises ServerFault."""
-        seconds = self._settings.connect_seconds or None
+        timeout = httpx2.Timeout(ASK_SECONDS, connect=self._settings.connect_seconds or None)
         with (
             self._faults(),
-            httpx2.Client(**self._options(), timeout=seconds, transport=self._transport) as http,
+            httpx2.Client(**self._options(), timeout=timeout, transport=self._transport) as http,
         ):
             response = http.request("POST" if body is not None else "GET", root_of(self.url) + path, json=body)
             self._check(response)

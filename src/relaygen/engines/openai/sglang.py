@@ -195,8 +195,8 @@ class _Native:
 
 
 def _finish(server: str, reason: Any, matched: Any, stops: Sequence[int]) -> str:
-    if reason == "abort":
-        raise ServerFault(f"{server} gave up the request.", again=True)
+    if reason not in (None, "length", "stop"):  # abort
+        raise ServerFault(f"{server} gave up the request ({reason}).", again=True)
     if reason != "stop":
         return reason or ""
     return "stop" if isinstance(matched, str) or matched in stops else "eos"

@@ -118,13 +118,15 @@ def _chunk(server: str, event: Json, top: int) -> Chunk:
     tops = logprobs.get("top_logprobs") or []
     expect(len(chosen) >= len(ids) and (not top or len(tops) >= len(ids)), server, "sent no log-probabilities")
     tokens = tuple(Token(id, number(chosen[i]), most_probable(_named(tops[i]), top)) for i, id in enumerate(ids))
-    if choice.get("finish_reason") == "abort":
-        raise ServerFault(f"{server} gave up the request.", again=True)
-    return Chunk(tokens, _finish(choice), prompt=_ids(choice.get("prompt_token_ids")), cached=cached_tokens(event))
+    return Chunk(
+        tokens, _finish(server, choice), prompt=_ids(choice.get("prompt_token_ids")), cached=cached_tokens(event)
+    )
 
 
-def _finish(choice: Json) -> str:
+def _finish(server: str, choice: Json) -> str:
     reason = choice.get("finish_reason")
+    if reason not in (None, "length", "stop"):  # abort, error
+        raise ServerFault(f"{server} gave up the request ({reason}).", again=True)
     if reason != "stop":
         return reason or ""
     return "eos" if choice.get("stop_reason") is None else "stop"

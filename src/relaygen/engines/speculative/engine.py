@@ -34,7 +34,7 @@ class SpeculativeEngine:
 
         Raises UsageError when k is out of range or the models have different vocabularies.
         """
-        if not 1 <= k <= 12:
+        if k not in range(1, 13):
             raise UsageError(f"speculative drafts k = 1 to 12 tokens at once, not {k}.")
         if small is large:
             raise UsageError("speculative needs a second model to draft, or draft='ngram'.")
