@@ -19,6 +19,7 @@ import sys
 import time
 from importlib import metadata
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from relaygen.engines.scripted import Line, ScriptedEngine
@@ -84,6 +85,7 @@ def reply(question: str, sentences: int) -> tuple[str, str]:
 async def measure(server: subprocess.Popen[str], streams: int, sentences: int) -> dict[str, Any]:
     assert server.stderr
     port = int(json.loads(next(line for line in server.stderr if '"listening"' in line))["url"].rpartition(":")[2])
+    Thread(target=server.stderr.read, daemon=True).start()  # a full pipe would stop the server
     await ask(port, 0, sentences)  # the first request pays for imports
     memory, processor, began = resident(server.pid), processor_seconds(server.pid), time.perf_counter()
     peak = asyncio.create_task(watch(server.pid))

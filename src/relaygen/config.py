@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from relaygen.engines import EngineSettings, ServerSettings
 from relaygen.errors import UsageError
 from relaygen.relay import Options, Relay
 from relaygen.types import LARGE, SMALL, Sampling
+
+UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # pydantic's words for a field that does not exist
 
 
 class RelayConfig(BaseModel):
@@ -96,13 +98,13 @@ def load_config(path: Path | None) -> RelayConfig:
     if path is None:
         return RelayConfig()
     try:
-        return TypeAdapter(RelayConfig).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+        return RelayConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise UsageError(f"The configuration {path} can't be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"The configuration {path} is not valid TOML: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(
-            f"The configuration {path} is not valid: {'.'.join(map(str, first['loc']))}: {first['msg']}."
-        ) from error
+        place, unknown = ".".join(map(str, first["loc"])), first["type"] in UNKNOWN
+        reason = "there is no such setting" if unknown else first["msg"]
+        raise UsageError(f"The configuration {path} is not valid: {place}: {reason}.") from error

@@ -123,6 +123,13 @@ def test_a_file_that_cannot_be_used_is_one_clear_sentence(tmp_path: Path, conten
         read_traces(tmp_path / "t.jsonl", None, byte_tokenizer())
 
 
+def test_line_breaks_of_unicode_within_a_text_do_not_end_the_line(tmp_path: Path) -> None:
+    text = json.dumps({"prompt": "Q|", "completion": "one\u2028two\x85"}, ensure_ascii=False)
+    (tmp_path / "t.jsonl").write_text(text + "\n", encoding="utf-8")
+    (trace,) = read_traces(tmp_path / "t.jsonl", None, byte_tokenizer())
+    assert byte_tokenizer().decode(trace.tokens) == "one\u2028two\x85"
+
+
 def test_a_missing_file_is_one_clear_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't be read"):
         read_traces(tmp_path / "none.jsonl", None, byte_tokenizer())

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.cli.console import call, scripts, start
 
+from relaygen.engines.scripted import byte_tokenizer
 from relaygen.relay.generation import TEXT_MODE
 from relaygen.traces import trace_from_json
 
@@ -48,7 +49,7 @@ def test_the_question_may_come_from_standard_input(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("What is é?\nReally?"))
     data = json.loads(call(capsys, "run", "-", "--json", *pair).out)
-    assert bytes(data["prompt"][:-1]).decode().startswith("user: What is é?\nReally?\nassistant: ")
+    assert byte_tokenizer().decode(data["prompt"]) == "user: What is é?\nReally?\nassistant: <think>\n"
 
 
 def test_flags_reach_the_generation(capsys: pytest.CaptureFixture[str], pair: list[str]) -> None:
@@ -62,7 +63,9 @@ def test_a_question_may_look_like_a_flag(capsys: pytest.CaptureFixture[str], pai
     assert call(capsys, "run", *pair, "--", "-5+3?").code == 0
 
 
-def test_two_tokenizers_work_and_are_noted(capsys: pytest.CaptureFixture[str], pair: list[str], nano_small: Path) -> None:
+def test_two_tokenizers_work_and_are_noted(
+    capsys: pytest.CaptureFixture[str], pair: list[str], nano_small: Path
+) -> None:
     flags = ["--max-tokens", "40", "--large", pair[1], "--small", str(nano_small)]
     called = call(capsys, "run", "What is 2 + 3?", "--json", *flags)
     data = json.loads(called.out)

@@ -64,6 +64,14 @@ def test_the_difference_to_large_is_paired() -> None:
     assert -0.5 < found.interval.low < -0.1 < found.interval.high < 0.3
 
 
+@pytest.mark.parametrize(("right", "low", "high"), [(True, -0.278, 0.278), (False, -1, -0.722)])
+def test_pairs_that_are_all_alike_still_leave_doubt(right: bool, low: float, high: float) -> None:
+    rows = [r for i in range(10) for r in (row("large", i, True), row("p", i, right))]
+    found = summary_of(rows, "p").versus_large
+    assert found is not None
+    assert found.interval == pytest.approx((low, high), abs=0.001)
+
+
 def test_the_gap_recovered_is_the_way_from_small_to_large() -> None:
     found = summary_of(planted(), "relay").gap_recovered
     assert found is not None

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import IO, Any
 
 from tests.serve.pair import Served, live, make_relay
@@ -26,13 +28,16 @@ class Process(Served):
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         assert process.stderr
-        self._log: IO[str] = process.stderr
+        self._lines: SimpleQueue[str] = SimpleQueue()
+        # Somebody has to read all the time: a full pipe would stop the process.
+        self._reader = Thread(target=self._read, args=(process.stderr,))
+        self._reader.start()
         super().__init__(str(self.event("listening")["url"]))
 
     def event(self, name: str) -> dict[str, Any]:
         """Reads the log up to a line about `name`."""
         seen = []
-        for text in self._log:
+        while text := self._lines.get(timeout=PATIENCE):
             seen.append(text)
             if text.startswith("{") and (line := json.loads(text))["event"] == name:
                 assert isinstance(line, dict)
@@ -41,8 +46,15 @@ class Process(Served):
 
     def end(self) -> int:
         """Waits for the end of the process; returns its exit code."""
-        self._log.read()
-        return self.process.wait(PATIENCE)
+        code = self.process.wait(PATIENCE)
+        self._reader.join()
+        return code
+
+    def _read(self, log: IO[str]) -> None:
+        for text in log:
+            self._lines.put(text)
+        self._lines.put("")
+        log.close()
 
 
 @contextmanager
@@ -61,8 +73,6 @@ def started(arguments: Sequence[str]) -> Iterator[Process]:
     finally:
         process.kill()
         process.wait()
-        if process.stderr:
-            process.stderr.close()
 
 
 @contextmanager

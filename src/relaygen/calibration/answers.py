@@ -39,22 +39,22 @@ async def compare_answers(
     another pair, EngineError when a model fails.
     """
     models = {role.value: fingerprint(relay.engines[role]) for role in (LARGE, SMALL)}
-    store = Store(path, {"relaygen": "answers"} | models)
-    known = {record["trace"]: record for record in store.records}
     large = relay.engines[LARGE].tokenizer
     complete = [t for t in (_reasoned(trace, large) for trace in traces) if t]
     keys = [digest(t) for t in complete]
-    missing = {key: t for key, t in zip(keys, complete, strict=True) if key not in known}
-    tick(len(known))
-
-    async def work(item: tuple[str, Transcript]) -> None:
-        key, transcript = item
-        answers = {role.value: await _answer(relay, role, transcript) for role in (LARGE, SMALL)}
-        known[key] = {"trace": key} | answers
-        store.append(known[key])
+    with Store(path, {"relaygen": "answers"} | models) as store:
+        known = {record["trace"]: record for record in store.records}
+        missing = {key: t for key, t in zip(keys, complete, strict=True) if key not in known}
         tick(len(known))
 
-    await for_each(missing.items(), concurrency, work)
+        async def work(item: tuple[str, Transcript]) -> None:
+            key, transcript = item
+            answers = {role.value: await _answer(relay, role, transcript) for role in (LARGE, SMALL)}
+            known[key] = {"trace": key} | answers
+            store.append(known[key])
+            tick(len(known))
+
+        await for_each(missing.items(), concurrency, work)
     same = sum(_same(known[key]) for key in keys)
     return Answers(n=len(keys), same=same, threshold=threshold) if keys else None
 

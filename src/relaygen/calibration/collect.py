@@ -45,19 +45,22 @@ async def collect(
     Raises UsageError when `path` belongs to another run, EngineError when the model fails; what was written by then
     is kept.
     """
-    store = Store(path, _head(relay))
-    known = {record["problem"]: record for record in store.records}
-    missing = [q for q in asked if q.id not in known]
+    with Store(path, _head(relay)) as store:
+        known = {record["problem"]: record for record in store.records}
+        missing = [q for q in asked if q.id not in known]
+        done = len(asked) - len(missing)
+        tick(done)
 
-    async def work(question: Question) -> None:
-        options = relay.with_sampling(seed=relay.options.sampling.seed + question.number)
-        trace = await relay.agenerate(question.text, policy="large", options=options)
-        store.append(_record(question, trace, relay.engines[LARGE].tokenizer))
-        tick(len(asked) - len(missing) + len(store.records) - len(known))
+        async def work(question: Question) -> None:
+            nonlocal done
+            options = relay.with_sampling(seed=relay.options.sampling.seed + question.number)
+            trace = await relay.agenerate(question.text, policy="large", options=options)
+            known[question.id] = _record(question, trace, relay.engines[LARGE].tokenizer)
+            store.append(known[question.id])
+            done += 1
+            tick(done)
 
-    tick(len(asked) - len(missing))
-    await for_each(missing, concurrency, work)
-    known = {record["problem"]: record for record in store.records}
+        await for_each(missing, concurrency, work)
     return [_recorded(known[q.id]) for q in asked]
 
 
@@ -68,7 +71,7 @@ def read_traces(path: Path, template: ChatTemplate | None, tokenizer: Tokenizer)
     without them the same prompt does. Raises UsageError that names the line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # JSON texts may hold other line breaks
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"The traces {path} can't be read: {error}.") from error
     rows = [(i, _row(path, i, line)) for i, line in enumerate(lines, 1) if line.strip()]

@@ -53,7 +53,7 @@ def _problem(problems: ProblemSet, index: int, number: int) -> Question:
 
 def _from_file(path: Path, first: int, n: int) -> list[Question]:
     try:
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"The questions {path} can't be read: {error}.") from error
     if first + n > len(lines):

@@ -76,22 +76,22 @@ async def score(
     What stands in `path` already is not read again. Raises UsageError when `path` belongs to another model,
     EngineError when the model fails; what was read by then is kept.
     """
-    store = Store(path, {"relaygen": "scores", "model": fingerprint(engine)})
-    known = {record["trace"]: record for record in store.records}
     keys = [digest(t) for t in transcripts]
-    missing = {key: t for key, t in zip(keys, transcripts, strict=True) if key not in known}
-    done = len(set(keys)) - len(missing)
-    tick(done)
-
-    async def work(item: tuple[str, Transcript]) -> None:
-        nonlocal done
-        key, transcript = item
-        known[key] = _record(key, await _windowed(engine, transcript, window))
-        store.append(known[key])
-        done += 1
+    with Store(path, {"relaygen": "scores", "model": fingerprint(engine)}) as store:
+        known = {record["trace"]: record for record in store.records}
+        missing = {key: t for key, t in zip(keys, transcripts, strict=True) if key not in known}
+        done = len(set(keys)) - len(missing)
         tick(done)
 
-    await for_each(missing.items(), concurrency, work)
+        async def work(item: tuple[str, Transcript]) -> None:
+            nonlocal done
+            key, transcript = item
+            known[key] = _record(key, await _windowed(engine, transcript, window))
+            store.append(known[key])
+            done += 1
+            tick(done)
+
+        await for_each(missing.items(), concurrency, work)
     return [_scores(known[key]) for key in keys]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from relaygen.calibration.scoring import Floats
 from relaygen.errors import MissingExtra
-from relaygen.stats import Interval, ratio_bootstrap, wilson
+from relaygen.stats import Interval, ratio_bootstrap
 
 BLOCK = 250  # resamples drawn at once
 
@@ -59,8 +60,14 @@ def upper_rate(counts: Floats, *, confidence: float = 0.95, resamples: int = 200
     by_problem = ratio_bootstrap(
         counts[:, 0], counts[:, 1], range(len(counts)), confidence=confidence, resamples=resamples
     )
-    by_token = wilson(int(np.ceil(events - 1e-9)), int(tokens), confidence)
-    return float(max(by_problem.high, by_token.high))
+    return max(by_problem.high, _wilson_high(float(events), float(tokens), confidence))
+
+
+def _wilson_high(events: float, trials: float, confidence: float) -> float:
+    """Upper end of Wilson's interval, for expected events too, which need not be whole."""
+    z, rate = float(_scipy().norm.ppf((1 + confidence) / 2)), events / trials
+    spread = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
+    return (rate + z * z / (2 * trials) + spread) / (1 + z * z / trials)
 
 
 def _scipy() -> Any:

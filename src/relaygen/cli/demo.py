@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from relaygen.cli.flags import Json, RelayFlags
+from relaygen.cli.flags import Json, RelayFlags, Whole
 from relaygen.cli.show import STYLES, Stream
 from relaygen.demo import Outcome, Row, compare, rows
 from relaygen.errors import UsageError
@@ -30,7 +30,7 @@ POLICIES = ["large", "small", "relaygen"]
 
 def demo(
     *,
-    n: Annotated[int, Parameter(name=["-n", "--n"])] = 40,
+    n: Annotated[Whole, Parameter(name=["-n", "--n"])] = 40,
     task: str = "nano",
     policy: Annotated[list[str] | None, Parameter(negative=())] = None,
     json: Json = False,

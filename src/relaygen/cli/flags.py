@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from relaygen.config import RelayConfig, load_config
+
+
+def whole(kind: object, tokens: Sequence[Token]) -> int:
+    """Reads a whole number; cyclopts would round others."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f'"{tokens[0].value}" is not a whole number.') from None
+
+
+Whole = Annotated[int, Parameter(converter=whole)]
+Json = Annotated[bool, Parameter(negative=())]
 
 
 @Parameter(name="*")
@@ -26,21 +39,21 @@ class RelayFlags:
     """Folder with the tokenizer of the models behind servers."""
     profile: str | None = None
     """Name or path of a profile with switch cues; by default the one that fits the pair."""
-    max_tokens: int | None = None
+    max_tokens: Whole | None = None
     """Budget of one generation, reasoning and answer together."""
     temperature: float | None = None
     """0 is greedy."""
-    top_k: int | None = None
+    top_k: Whole | None = None
     """Sample among this many tokens; 0 for all."""
     top_p: float | None = None
     """Sample among the most probable tokens that reach this probability."""
     min_p: float | None = None
     """Leave out tokens below this share of the most probable one's probability."""
-    seed: int | None = None
+    seed: Whole | None = None
     """The same seed gives the same answer."""
-    context: int | None = None
+    context: Whole | None = None
     """Context length of local models, in tokens."""
-    threads: int | None = None
+    threads: Whole | None = None
     """Threads of each local model; 0 for all cores."""
 
     def resolve(self, **changes: Any) -> RelayConfig:
@@ -48,6 +61,3 @@ class RelayFlags:
         given = asdict(self)
         config = load_config(given.pop("config"))
         return config.merged(given | changes)
-
-
-Json = Annotated[bool, Parameter(negative=())]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +17,7 @@ def print_run(summaries: Sequence[Summary], about: Mapping[str, str]) -> None:
     console = Console(highlight=False)
     print_about(about, console)
     for columns in (QUALITY, COST):
+        console.print()
         console.print(_table(summaries, columns))
 
 
@@ -32,10 +32,10 @@ def _table(summaries: Sequence[Summary], columns: Sequence[Column]) -> Table:
 
 
 def table_of(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
-    """A table that fits into 80 columns: what stands in brackets goes to a line of its own."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    """A table that fits into 80 columns: an interval goes to a line of its own, as `(58.9…85.4)`."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in headings:
         table.add_column(heading, justify="left" if heading == headings[0] else "right", overflow="fold")
     for line in lines:
-        table.add_row(*(Text(cell.replace(" (", "\n(")) for cell in line))
+        table.add_row(*(Text(cell.replace(" (", "\n(").replace(" to ", "…")) for cell in line))
     return table

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from relaygen.evals.rows import Row
-from relaygen.stats import Interval, mcnemar, paired_difference, ratio_bootstrap
+from relaygen.stats import Interval, mcnemar, paired_difference, ratio_bootstrap, wilson
 
 
 class Ratio(NamedTuple):
@@ -54,16 +54,25 @@ def versus(pairing: Pairing) -> Versus | None:
         return None
     first, second = [float(a.correct or 0) for a, _ in scored], [float(b.correct or 0) for _, b in scored]
     found = paired_difference(second, first, [a.sample for a, _ in scored])
+    interval = found.interval
+    if len(set(zip(first, second, strict=True))) == 1 or first == second:
+        interval = _alike(found.difference, len({a.sample for a, _ in scored}))
     once = {a.sample: (a.correct, b.correct) for a, b in sorted(scored, key=lambda ab: -ab[0].epoch)}
     only_first, only_second = (sum(pair == side for pair in once.values()) for side in ((True, False), (False, True)))
     return Versus(
         n=len(scored),
         difference=found.difference,
-        interval=found.interval,
+        interval=interval,
         only_first=only_first,
         only_second=only_second,
         p=mcnemar(only_first, only_second),
     )
+
+
+def _alike(difference: float, problems: int) -> Interval:
+    """Resampling pairs that all differ alike knows no doubt; as many problems may still hide some that do not."""
+    hidden = wilson(0, problems).high
+    return Interval(max(-1.0, difference - hidden), min(1.0, difference + hidden))
 
 
 def speed_up(pairing: Pairing) -> Ratio | None:

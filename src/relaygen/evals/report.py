@@ -84,7 +84,7 @@ def _charts(summaries: Sequence[Summary]) -> list[Chart]:
 
 
 def _margins(shown: Sequence[Entry]) -> Chart | None:
-    """Of the trace with the most hand-overs among those of moderate length."""
+    """Of the trace with the most hand-overs among those of moderate length; controls only when there is no other."""
     traces = [
         (answer.result.trace, f"{answer.result.policy} on {entry.sample.id}")
         for entry in shown
@@ -92,7 +92,7 @@ def _margins(shown: Sequence[Entry]) -> Chart | None:
         if answer.result.trace and answer.result.policy not in ALONE
     ]
     readable = [(trace, title) for trace, title in traces if 0 < trace.usage.completion_tokens <= 1000] or traces
-    best = max(readable, key=lambda item: item[0].switches, default=None)
+    best = max(readable, key=lambda item: (not item[1].startswith("random"), item[0].switches), default=None)
     return margins(*best) if best else None
 
 

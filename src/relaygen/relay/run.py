@@ -89,7 +89,7 @@ class Run:
     ) -> AsyncGenerator[Token, None]:
         """Runs the engine and yields the tokens that stay; sets `kept`, `ending` and `why` at the end.
 
-        The newest token waits until the next one comes, because it may be given back; so do parts of a character.
+        The newest tokens wait, as many as may be given back; so do parts of a character.
         `offset` of the prompt's tokens belong to the completion.
         """
         began = time.perf_counter()
@@ -100,7 +100,7 @@ class Run:
             async with aclosing(self.engine.stream(prompt, self._params(options, offset), matcher)) as stream:
                 async for token in stream:
                     self.tokens.append(token)
-                    certain = borders.feed(token.id)
+                    certain = min(borders.feed(token.id), len(self.tokens) - self.until.lookahead)
                     while shown < certain:
                         yield self.tokens[shown]
                         shown += 1

@@ -1,6 +1,7 @@
 """Where to stop: conditions that combine with `|`, and the matcher that watches a segment with them."""
 
 from relaygen.until.base import Condition, Fired, Matcher, Until, View, Watch
+from relaygen.until.chained import chained_end
 from relaygen.until.cue import CueCondition, cue
 from relaygen.until.sentence import SentenceCondition, paragraph_end, sentence_end
 from relaygen.until.simple import (
@@ -25,6 +26,7 @@ __all__ = [
     "Until",
     "View",
     "Watch",
+    "chained_end",
     "cue",
     "margin_below",
     "paragraph_end",

@@ -84,6 +84,11 @@ class Until:
     def needs_top(self) -> bool:
         return any(c.needs_top for c in self.conditions)
 
+    @property
+    def lookahead(self) -> int:
+        """How many tokens at the end of a segment may turn out not to belong to it."""
+        return max((getattr(c, "lookahead", 1) for c in self.conditions), default=1)
+
     def waits_for(self, kind: type) -> bool:
         """Whether a condition of this class is among them."""
         return any(isinstance(c, kind) for c in self.conditions)
