@@ -1,6 +1,6 @@
 """Puts a trained model into the package: Hugging Face folder to int8 ONNX, without what the runtime does not read.
 
-    python nano/export.py work/large src/relaygen/nano/large
+python nano/export.py work/large src/relaygen/nano/large
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Draws docs/trace.svg: one relayed solution, coloured by who wrote what.
 
-    python scripts/picture.py docs/trace.svg
+python scripts/picture.py docs/trace.svg
 """
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ WIDTH = 100
 
 def draw(question: str, trace: Trace) -> str:
     """The trace as a terminal window, in SVG without outside resources."""
-    console = Console(record=True, width=WIDTH, force_terminal=True, file=Path("/dev/null").open("w"))
+    console = Console(record=True, width=WIDTH, force_terminal=True, file=io.StringIO())
     console.print(Text(question, "bold"), end="\n\n")
     text = Text()
     for segment in trace.segments:

@@ -153,6 +153,8 @@ class Profile(Part):
     """After one of these, the small model takes over to the end of the sentence."""
     match: Literal["word", "substring"] = "word"
     """`substring` reproduces the published matching, which also fires inside other words."""
+    chain: bool = False
+    """Whether small goes on over the end of a sentence when its next one begins with a cue as well."""
     answerer: Role = SMALL
     """Who writes the answer: small, unless calibration found that its answers differ."""
     fingerprints: Fingerprints | None = None

@@ -61,6 +61,18 @@ def test_sites_give_the_segments_of_the_policy(
     assert [(o.start, o.end) for o in found] == expected
 
 
+@given(text=texts, cues=cue_sets, tokenizer=st.sampled_from([byte_tokenizer, merging_tokenizer, crossing_tokenizer]))
+@settings(max_examples=300)
+def test_sites_give_the_segments_of_chained_sentences_too(
+    text: str, cues: list[str], tokenizer: Callable[[], Tokenizer]
+) -> None:
+    script, switching = transcript(thought(text), tokenizer=tokenizer()), Switching(chain=True, min_tokens=2)
+    pieces = replay(switching.policy(cues), script)
+    expected = [(p.start, p.end) for p in pieces if p.role is SMALL and p.thinking]
+    found = Sites(script, script.reasoning_length, CUES, switching).offloads({CUES.index(cue) for cue in cues})
+    assert [(o.start, o.end) for o in found] == expected
+
+
 @given(text=texts, cues=cue_sets)
 @settings(max_examples=60)
 def test_a_replay_is_what_the_relay_does_when_small_writes_what_large_wrote(text: str, cues: list[str]) -> None:

@@ -21,8 +21,8 @@ from relaygen.types import LARGE, SMALL
 
 pytestmark = pytest.mark.anyio
 N = 12
-SETTINGS = Settings(n=N, pace=2, answers=N)
-LENIENT = Rule(ease=1.0, resamples=200)  # there are too few tokens to be sure that small hardly disagrees
+SETTINGS = Settings(n=N, pace=2, answers=N, scorer="small")
+RULE = Rule(resamples=200)
 
 
 def write(prompt: str) -> str:
@@ -50,7 +50,7 @@ def pair(
     return PlantedEngine(large, margins, name="L"), PlantedEngine(small, margins, digits, name=name)
 
 
-async def run(tmp_path: Path, settings: Settings = SETTINGS, rule: Rule = LENIENT, **engines: Any) -> Calibration:
+async def run(tmp_path: Path, settings: Settings = SETTINGS, rule: Rule = RULE, **engines: Any) -> Calibration:
     return await calibrate(_relay(**engines), settings, rule, tmp_path / "work")
 
 
@@ -109,7 +109,7 @@ async def test_another_choice_on_the_same_traces_asks_no_model(tmp_path: Path) -
         raise AssertionError("the working files should do")
 
     settings = replace(SETTINGS, pace=0)
-    found = await run(tmp_path, settings, replace(LENIENT, large_share=0.5), large=refuse, small=refuse)
+    found = await run(tmp_path, settings, replace(RULE, large_share=0.5), large=refuse, small=refuse)
     assert found.profile.selection is not None
     assert found.profile.selection.large_share == 0.5
     assert found.choice.effect.large_share <= 0.5
@@ -117,13 +117,13 @@ async def test_another_choice_on_the_same_traces_asks_no_model(tmp_path: Path) -
 
 
 async def test_a_share_out_of_reach_is_said(tmp_path: Path) -> None:
-    found = await run(tmp_path, rule=replace(LENIENT, large_share=0.05))
+    found = await run(tmp_path, rule=replace(RULE, large_share=0.05))
     assert any("out of reach" in note for note in found.notes)
 
 
 async def test_a_share_that_the_answer_alone_reaches_needs_no_cue(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Without any cue"):
-        await run(tmp_path, rule=replace(LENIENT, large_share=0.99))
+        await run(tmp_path, rule=replace(RULE, large_share=0.99))
 
 
 async def test_the_paper_rule_takes_the_published_list_only(tmp_path: Path) -> None:
@@ -161,13 +161,13 @@ async def test_the_other_scorers(tmp_path: Path, scorer: Any) -> None:
 async def test_a_small_model_with_another_vocabulary_reads_in_its_own(tmp_path: Path) -> None:
     large, small = pair()
     small.tokenizer = merging_tokenizer()
-    found = await calibrate(relay(large, small, max_tokens=1000), SETTINGS, LENIENT, tmp_path)
+    found = await calibrate(relay(large, small, max_tokens=1000), SETTINGS, RULE, tmp_path)
     assert found.profile.cues == ("Thus",)
     first = found.corpus.readings[0].transcript
     assert first.tokenizer is small.tokenizer
     assert first.text.startswith("<think>Okay, let us see.")
     with pytest.raises(UsageError, match="one vocabulary"):
-        await calibrate(relay(large, small, max_tokens=1000), replace(SETTINGS, scorer="both"), LENIENT, tmp_path)
+        await calibrate(relay(large, small, max_tokens=1000), replace(SETTINGS, scorer="both"), RULE, tmp_path)
 
 
 async def test_what_does_not_fit_the_context_of_small_is_left_out_and_said(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ async def test_what_does_not_fit_the_context_of_small_is_left_out_and_said(tmp_p
 
 async def test_a_share_needs_small_to_have_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="use the scorer small or both"):
-        await run(tmp_path, replace(SETTINGS, scorer="large"), replace(LENIENT, large_share=0.5))
+        await run(tmp_path, replace(SETTINGS, scorer="large"), replace(RULE, large_share=0.5))
 
 
 async def test_traces_without_reasoning_are_one_clear_sentence(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ async def test_traces_without_reasoning_are_one_clear_sentence(tmp_path: Path) -
 
 async def test_no_cue_left_is_one_clear_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"None of the \d candidates that occur passed"):
-        await run(tmp_path, rule=replace(LENIENT, min_problems=N + 1))
+        await run(tmp_path, rule=replace(RULE, min_problems=N + 1))
 
 
 async def test_a_model_that_solves_little_is_noticed(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
 
 async def test_progress_is_told_stage_by_stage(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    await calibrate(_relay(), SETTINGS, LENIENT, tmp_path, progress=lambda *step: told.append(step))
+    await calibrate(_relay(), SETTINGS, RULE, tmp_path, progress=lambda *step: told.append(step))
     stages = list(dict.fromkeys(stage for stage, _, _ in told))
     assert stages == ["writing traces", "reading with small", "comparing answers", "measuring speed"]
     assert ("writing traces", N, N) in told

@@ -51,8 +51,8 @@ def test_a_cue_that_passes_every_condition_is_selected() -> None:
         ({"low": None, "high": None, "p": None}, "rare"),
         ({"low": -0.01}, "not easier"),
         ({"p": 0.2}, "not certain"),
-        ({"disagreement": 0.051, "disagreement_high": 0.07}, "small disagrees"),
-        ({"disagreement_high": 0.051}, "agreement unsure"),
+        ({"disagreement": 0.11, "disagreement_high": 0.2}, "small disagrees"),
+        ({"disagreement_high": 0.11}, "agreement unsure"),
         ({"disagreement": None, "disagreement_high": None}, "selected"),  # small did not read
     ],
 )
@@ -62,7 +62,8 @@ def test_robust_refuses_for_one_reason(changes: dict[str, Any], verdict: str) ->
 
 def test_a_high_mean_margin_does_not_outweigh_poor_agreement() -> None:
     digits = candidate("Units", margin=0.98, difference=0.3, low=0.28, disagreement=0.09, disagreement_high=0.11)
-    assert verdicts([digits], Rule()) == ["small disagrees"]
+    assert verdicts([digits], Rule()) == ["agreement unsure"]
+    assert verdicts([digits], Rule(ease=0.5)) == ["small disagrees"]
     assert verdicts([digits], Rule(select="paper")) == ["selected"]
 
 

@@ -31,7 +31,7 @@ def planted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def calibrate(*arguments: str, out: str = "pair.toml", n: int = 12) -> int:
-    usual = ("--task", "questions.jsonl", "-n", str(n), "--ease", "1", "--pace", "1", "--out", out)
+    usual = ("--task", "questions.jsonl", "-n", str(n), "--scorer", "small", "--pace", "1", "--out", out)
     try:
         main(["calibrate", *usual, *arguments])
     except SystemExit as stop:

@@ -35,6 +35,7 @@ def merged(profiles: Sequence[Profile], how: How, *, name: str) -> Profile:
         origin=origins.pop() if len(origins) == 1 else "provisional",
         cues=cues,
         match=first.match,
+        chain=all(p.chain for p in profiles),
         answerer=LARGE if any(p.answerer is LARGE for p in profiles) else SMALL,
         fingerprints=next((p.fingerprints for p in profiles if p.fingerprints), None),
     )

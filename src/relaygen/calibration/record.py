@@ -32,6 +32,7 @@ def profile_of(
         origin="calibrated",
         cues=choice.cues,
         match=settings.switching.match,
+        chain=settings.switching.chain,
         answerer=answerer(answers),
         fingerprints=Fingerprints(large=fingerprint(large), small=fingerprint(small)),
         source=_source(relay, settings, corpus),

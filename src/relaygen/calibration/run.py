@@ -38,7 +38,7 @@ class Settings:
     first: int = 0
     traces: Path | None = None
     concurrency: int = 1
-    scorer: Scorer = "small"
+    scorer: Scorer = "both"
     window: int = 2048
     switching: Switching = field(default_factory=Switching)
     listed: bool = True
@@ -92,7 +92,7 @@ async def calibrate(
     The same seeds give the same profile. Raises UsageError when a setting, a file or the traces can't be used, or no
     cue is left; EngineError when a model fails.
     """
-    _check(settings, rule)
+    _check(relay, settings, rule)
     asked = [] if settings.traces else questions(settings.task, settings.first, settings.n)
     traces = await _traces(relay, settings, asked, work, progress)
     read = await _read(relay, settings, traces, work, progress)
@@ -128,7 +128,9 @@ def build_corpus(read: Sequence[Reading], settings: Settings, rule: Rule) -> Cor
     return Corpus(read, [Sites(r.transcript, len(r), cues, settings.switching) for r in read], found)
 
 
-def _check(settings: Settings, rule: Rule) -> None:
+def _check(relay: Relay, settings: Settings, rule: Rule) -> None:
+    if len({relay.engines[role].tokenizer.fingerprint for role in scored_by(settings.scorer)}) > 1:
+        raise UsageError("The scorer both needs models with one vocabulary; these have two. Use the scorer small.")
     if rule.large_share is not None and settings.scorer == "large":
         raise UsageError("A large share is aimed at with small's agreement: use the scorer small or both.")
 
@@ -148,8 +150,6 @@ async def _read(
 ) -> list[Reading]:
     roles = scored_by(settings.scorer)
     by_role = {role: _transcripts(relay, role, traces) for role in roles}
-    if len({relay.engines[role].tokenizer.fingerprint for role in roles}) > 1:
-        raise UsageError("The scorer both needs models with one vocabulary; these have two. Use the scorer small.")
     by = {}
     for role in roles:
         tick = _ticker(progress, f"reading with {role.value}", len(traces))

@@ -11,7 +11,8 @@
 
 The conditions on disagreement are not in the paper. A mean margin can be high because most tokens of a sentence are
 trivial while one, a digit, decides; what then goes wrong is that small writes another digit. "Elsewhere" is the rest of
-the same traces' reasoning. Small must have read the traces for that (`--scorer small` or `both`).
+the same traces' reasoning. Small must have read the traces for that (`--scorer small` or `both`). How much disagreement
+a pair bears depends on how much of it is a matter of wording, so `ease` is 1 by default: surely less than elsewhere.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Rule:
     min_occurrences: int = 10
     min_problems: int = 8
     false_discovery_rate: float = 0.05
-    ease: float = 0.5
+    ease: float = 1.0
     confidence: float = 0.95
     resamples: int = 2000
 

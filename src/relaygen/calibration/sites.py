@@ -14,9 +14,9 @@ from typing import NamedTuple
 from relaygen.calibration.transcript import Transcript
 from relaygen.policies.relaygen import MAX_SEGMENT, MIN_TOKENS, RelayGen
 from relaygen.profile import Profile
-from relaygen.types import SMALL, Role
+from relaygen.types import SMALL, Ending, Role
 from relaygen.until import Until, cue, sentence_end, think_end
-from relaygen.until.cue import Match
+from relaygen.until.cue import Match, is_word_character
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +26,12 @@ class Switching:
     match: Match = "word"
     min_tokens: int = MIN_TOKENS
     max_segment: int = MAX_SEGMENT
+    chain: bool = False
+    """Whether small goes on when its next sentence begins with a cue too; a cue's statistics are of its own sentences."""
 
     def policy(self, cues: Sequence[str], answerer: Role = SMALL) -> RelayGen:
         """The policy that these sites stand for."""
-        profile = Profile(name="", cues=tuple(cues), match=self.match, answerer=answerer)
+        profile = Profile(name="", cues=tuple(cues), match=self.match, answerer=answerer, chain=self.chain)
         return RelayGen(profile, self.min_tokens, self.max_segment)
 
     @property
@@ -62,24 +64,57 @@ class Sites:
         """`length` is that of the reasoning stage, in tokens."""
         self._transcript, self._length, self._switching = transcript, length, switching
         self._sites = [list(self._find(i, text)) for i, text in enumerate(candidates)]
-        self._returns: dict[int, int] = {}
+        self._cues = [text.rstrip() for text in candidates]
+        self._returns: dict[int, tuple[int, bool]] = {}
+        self._openings: dict[int, dict[int, int]] = {}
 
-    def offloads(self, chosen: Collection[int]) -> list[Offload]:
-        """What small writes when the cues with these numbers are in use."""
+    def offloads(self, chosen: Collection[int], *, alone: bool = False) -> list[Offload]:
+        """What small writes when the cues with these numbers are in use; `alone` leaves chains out."""
         offsets, at, found = self._transcript.offsets, 0, list[Offload]()
         for site in sorted(chain.from_iterable(self._sites[number] for number in chosen)):
             # A word that small began is not large's cue.
             if site.end - at > self._switching.min_tokens and site.begin >= offsets[at]:
-                at = self._return(site.end)
+                at = self._sentence(site.end)[0] if alone else self._return(site.end, chosen)
                 found.append(Offload(site.cue, site.end, at))
         return found
 
-    def _return(self, start: int) -> int:
+    def _return(self, start: int, chosen: Collection[int]) -> int:
         """Where a segment of small's that begins at token `start` ends."""
+        end, whole = self._sentence(start)
+        limit = min(start + self._switching.max_segment, self._length)
+        while self._switching.chain and whole and end < limit:
+            openings = self._opening(end)
+            onward = min((openings[number] for number in chosen if number in openings), default=None)
+            if onward is None:
+                break
+            end, whole = self._sentence(onward) if onward < limit else (limit, False)
+        return min(end, limit)
+
+    def _sentence(self, start: int) -> tuple[int, bool]:
+        """Where the sentence that small begins at token `start` ends, and whether it does before thinking is over."""
         if start not in self._returns:
             limit = min(start + self._switching.max_segment, self._length)
-            self._returns[start] = self._transcript.watch(self._switching.back, start, end=limit)[0]
+            end, fired = self._transcript.watch(self._switching.back, start, end=limit)
+            self._returns[start] = end, fired is not None and fired.ending is Ending.SENTENCE
         return self._returns[start]
+
+    def _opening(self, at: int) -> dict[int, int]:
+        """The cues that the text behind token `at` begins with, and after how many tokens that is certain."""
+        if at not in self._openings:
+            text = self._transcript.text
+            begin = self._transcript.offsets[at]
+            begin += len(text[begin:]) - len(text[begin:].lstrip())
+            ends = {n: begin + len(c) for n, c in enumerate(self._cues) if c and text.startswith(c, begin)}
+            self._openings[at] = {n: certain for n, end in ends.items() if (certain := self._certain(end))}
+        return self._openings[at]
+
+    def _certain(self, end: int) -> int | None:
+        """After how many tokens a cue that ends at this character is a whole word; None when it is not."""
+        text = self._transcript.text
+        if not is_word_character(text[end - 1]):
+            return self._transcript.token_at(end - 1) + 1
+        part = end < len(text) and is_word_character(text[end])
+        return None if part else self._transcript.token_at(end) + 1
 
     def _find(self, number: int, text: str) -> Iterator[Site]:
         until, bare = cue((text,), match=self._switching.match), text.rstrip()

@@ -64,7 +64,7 @@ class Corpus:
         outside: dict[str, Floats] = {}
         occurrences = traces = 0
         for i, (reading, sites) in enumerate(zip(self.readings, self.sites, strict=True)):
-            offloads = sites.offloads({number})
+            offloads = sites.offloads({number}, alone=True)
             if not offloads:
                 continue
             sums = self.sums(i, offloads)

@@ -16,6 +16,7 @@ app = App(
     name="relaygen",
     help="One answer, two models: a large reasoning model keeps the hard stretches, a small one writes the rest.",
     version=__version__,
+    help_format="plaintext",  # the others cost a tenth of a second
     suppress_keyboard_interrupt=False,
 )
 COMMANDS = {

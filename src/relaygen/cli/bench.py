@@ -142,7 +142,7 @@ def _about(config: RelayConfig, endpoint: str | None, model: str | None, task: s
 
 def _table(levels: Sequence[Level]) -> Table:
     table = table_of(HEADINGS, [_cells(level) for level in levels])
-    table.caption = "times in milliseconds: median / 90th / 99th percentile"
+    table.caption = "times in milliseconds: median, below it 90th and 99th percentile"
     return table
 
 
@@ -153,4 +153,4 @@ def _cells(level: Level) -> list[str]:
 
 
 def _milliseconds(times: Percentiles | None) -> str:
-    return " / ".join(f"{1000 * t:.1f}" if t < 1 else f"{1000 * t:.0f}" for t in times) if times else NOTHING
+    return "\n".join(f"{1000 * t:.1f}" if t < 1 else f"{1000 * t:.0f}" for t in times) if times else NOTHING

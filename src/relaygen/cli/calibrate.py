@@ -38,9 +38,11 @@ class MeasureFlags:
     traces: Path | None = None
     """Read these traces (JSONL with prompt and completion) instead of writing new ones."""
     scorer: Literal["small", "large", "both"] = USUAL.scorer
-    """Who reads the traces. `both` counts only disagreements that large does not leave open."""
+    """Who reads the traces. small alone is the paper's choice; both tells errors from mere choices of words."""
     match: Literal["word", "substring"] = USUAL.switching.match
     """How cues are matched; substring is the published behaviour."""
+    chain: Annotated[bool, Parameter(negative=())] = USUAL.switching.chain
+    """Let small go on over the end of a sentence when its next one begins with a cue as well."""
     add: Several = None
     """A cue to try besides the published list; may be given several times."""
     listed: bool = USUAL.listed
@@ -157,7 +159,7 @@ class Bars:
 def _settings(measure: MeasureFlags) -> dict[str, Any]:
     given = asdict(measure)
     given.pop("add")
-    return given | {"switching": Switching(match=given.pop("match"))}
+    return given | {"switching": Switching(match=given.pop("match"), chain=given.pop("chain"))}
 
 
 def _date(environment: Mapping[str, str]) -> str | None:

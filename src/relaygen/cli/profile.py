@@ -139,6 +139,7 @@ def _facts(found: Profile) -> list[tuple[str, str]]:
         ("small", found.small or "any"),
         ("answers", found.answerer.value),
         ("matching", found.match),
+        ("chained", "yes" if found.chain else "no"),
         (f"{len(found.cues)} cues", joined(found.cues)),
     ]
     if found.source:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from relaygen.evals.environment import Environment
 
+LONGEST = 100  # characters of a value in a message
 VERSION = 1  # of the log; a change that an older relaygen would misread raises it
 
 
@@ -22,9 +23,11 @@ class Settings(BaseModel):
     """Each task's name and digest."""
     policies: tuple[str, ...]
     models: dict[str, dict[str, str]]
-    """large and small: reference, engine, and fingerprint of the tokenizer."""
+    """large and small: reference, engine, fingerprint."""
     profile: dict[str, Any]
-    """The whole profile: name, origin, cues."""
+    """The profile of the pair, without its evidence."""
+    profiles: dict[str, dict[str, Any]] = {}
+    """Profiles that policies brought, by the names that they used."""
     sampling: dict[str, float]
     """temperature, top_k, top_p, min_p."""
     seed: int
@@ -76,4 +79,13 @@ class Resumption(BaseModel):
 def differences(old: Settings, new: Settings) -> list[str]:
     """What is not the same, in words: `max_tokens was 512, now it is 1024`."""
     before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
-    return [f"{name} was {before[name]}, now it is {after[name]}" for name in before if before[name] != after[name]]
+    return [_change(name, before[name], after[name]) for name in before if before[name] != after[name]]
+
+
+def _change(name: str, before: object, after: object) -> str:
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = [key for key in before | after if before.get(key) != after.get(key)]
+        return "; ".join(_change(f"{name}.{key}", before.get(key), after.get(key)) for key in keys)
+    if max(len(str(before)), len(str(after))) > LONGEST:
+        return f"{name} is not the same"
+    return f"{name} was {before}, now it is {after}"

@@ -55,7 +55,7 @@ def versus(pairing: Pairing) -> Versus | None:
     first, second = [float(a.correct or 0) for a, _ in scored], [float(b.correct or 0) for _, b in scored]
     found = paired_difference(second, first, [a.sample for a, _ in scored])
     interval = found.interval
-    if len(set(zip(first, second, strict=True))) == 1 or first == second:
+    if len({a - b for a, b in zip(first, second, strict=True)}) == 1:
         interval = _alike(found.difference, len({a.sample for a, _ in scored}))
     once = {a.sample: (a.correct, b.correct) for a, b in sorted(scored, key=lambda ab: -ab[0].epoch)}
     only_first, only_second = (sum(pair == side for pair in once.values()) for side in ((True, False), (False, True)))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from relaygen.config import RelayConfig
+from relaygen.engines import fingerprint
 from relaygen.errors import UsageError
 from relaygen.evals.environment import environment, now
 from relaygen.evals.header import Extent, Header, Settings
 from relaygen.evals.tasks import Task, create_tasks, load_samples
 from relaygen.evals.types import Sample
-from relaygen.policies import create_policy
-from relaygen.profile import load_profile
+from relaygen.policies import create_policy, parse_spec
+from relaygen.policies.spec import split_spec
+from relaygen.profile import Profile, load_profile
 from relaygen.relay import Relay
 from relaygen.types import LARGE, SMALL, Role
 
@@ -75,7 +78,8 @@ def make_header(plan: Plan, relay: Relay) -> Header:
         samples_from={task.name: task.digest for task in plan.tasks},
         policies=plan.policies,
         models={LARGE.value: _model(config.large, relay, LARGE), SMALL.value: _model(config.small, relay, SMALL)},
-        profile=relay.profile.model_dump(mode="json"),
+        profile=_content(relay.profile),
+        profiles=_profiles(plan.policies),
         sampling={name: value for name, value in sampling.items() if name != "seed"},
         seed=config.sampling.seed,
         max_tokens=config.max_tokens,
@@ -92,4 +96,14 @@ def make_header(plan: Plan, relay: Relay) -> Header:
 
 def _model(reference: str, relay: Relay, role: Role) -> dict[str, str]:
     engine = relay.engines[role]
-    return {"reference": reference, "engine": engine.name, "tokenizer": engine.tokenizer.fingerprint[:16]}
+    return {"reference": reference, "engine": engine.name, "fingerprint": fingerprint(engine)}
+
+
+def _profiles(policies: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The profiles that policies bring themselves: `relaygen(profile="pair.toml")`."""
+    options = [parse_spec(split_spec(spec)[0])[1] for spec in policies]
+    return {str(o["profile"]): _content(load_profile(str(o["profile"]))) for o in options if "profile" in o}
+
+
+def _content(profile: Profile) -> dict[str, Any]:
+    return profile.model_dump(mode="json", exclude={"evidence"})

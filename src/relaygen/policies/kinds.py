@@ -13,6 +13,7 @@ KINDS: dict[type, tuple[tuple[type, ...], str]] = {
     int: ((int,), "a whole number"),
     float: ((int, float), "a number"),
     str: ((str,), "a text"),
+    type(None): ((bool, type(None)), "True or False"),  # a switch that something else sets when nobody does
 }
 
 

@@ -20,7 +20,7 @@ class RelayGen:
     profile says that its answers differ from large's.
 
     With `chain`, ours, small goes on over the end of a sentence when its next one begins with a cue as well: two easy
-    sentences in a row then cost one round trip and not two.
+    sentences in a row then cost one round trip and not two. By default the profile says.
 
     `min_tokens` keeps large from meeting the next cue at once. The published code has no `max_segment`; ours keeps a
     small model that never ends its sentence from running to the budget.
@@ -29,7 +29,7 @@ class RelayGen:
     profile: Profile
     min_tokens: int = MIN_TOKENS
     max_segment: int = MAX_SEGMENT
-    chain: bool = False
+    chain: bool | None = None
     name: str = "relaygen"
 
     def __post_init__(self) -> None:
@@ -50,6 +50,6 @@ class RelayGen:
 
     @property
     def _sentence(self) -> Until:
-        if self.chain:
+        if self.profile.chain if self.chain is None else self.chain:
             return chained_end(self.profile.cues)
         return sentence_end(match="substring" if self.profile.match == "substring" else "guarded")

@@ -76,7 +76,7 @@ class Requests:
 
         try:
             await self._app(scope, receive, sending)
-        except Exception:
+        except Exception:  # reason: the edge of a request; only noted here, the server answers
             status = 500
             raise
         finally:
