@@ -41,7 +41,10 @@ def test_a_profile_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_what_is_unknown_is_not_in_the_file() -> None:
     text = profile_text(Profile(name="bare", cues=("Thus",)))
-    assert text == 'name = "bare"\norigin = "calibrated"\ncues = ["Thus"]\nmatch = "word"\nanswerer = "small"\n'
+    assert (
+        text
+        == 'name = "bare"\norigin = "calibrated"\ncues = ["Thus"]\nmatch = "word"\nchain = false\nanswerer = "small"\n'
+    )
 
 
 @pytest.mark.parametrize(

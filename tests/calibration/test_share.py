@@ -88,9 +88,10 @@ def test_following_the_frontier_reaches_the_share_at_little_more_than_the_least_
         if effect.large_share <= share
     )
     assert effect_of(data, chosen).large_share <= share
-    assert effect_of(data, chosen).disagreements <= best + 3
+    assert effect_of(data, chosen).disagreements <= best + 2
     for number in chosen:  # none of them could be spared
-        assert effect_of(data, set(chosen) - {number}).large_share > share
+        without = effect_of(data, set(chosen) - {number})
+        assert without.large_share > share or without.disagreements > effect_of(data, chosen).disagreements
 
 
 def test_a_share_out_of_reach_gets_everything_that_helps() -> None:

@@ -13,8 +13,8 @@ from relaygen.evals.header import Header, differences
 from relaygen.evals.plan import Plan, make_header, make_plan
 
 
-def plan(policies: tuple[str, ...] = ("large", "relaygen"), **changes: int) -> Plan:
-    return make_plan(RelayConfig(), ["nano"], policies, samples=4, **changes)
+def plan(policies: tuple[str, ...] = ("large", "relaygen"), *, epochs: int = 1, concurrency: int = 1) -> Plan:
+    return make_plan(RelayConfig(), ["nano"], policies, samples=4, epochs=epochs, concurrency=concurrency)
 
 
 def header(of: Plan) -> Header:

@@ -14,7 +14,7 @@ from relaygen.engines.scripted import EOS, Line, byte_tokenizer
 from relaygen.policies import Ask, Commit, Draft, Drafted, Insert, Instruction, Write
 from relaygen.relay import Options
 from relaygen.types import LARGE, SMALL, Ended, Finished, Written
-from relaygen.until import cue, margin_below, paragraph_end, sentence_end, text, think_end, tokens
+from relaygen.until import chained_end, cue, margin_below, paragraph_end, sentence_end, text, think_end, tokens
 
 PIECES = ("So, ", "now ", "ends. ", "</think>", EOS, "é", "漢字", "😀", "\n\n", "STOP", "ST", " x", "<think>", "3.14 ")
 LINES = st.builds(
@@ -26,7 +26,16 @@ LINES = st.builds(
 SCRIPTS = st.lists(LINES, max_size=8)
 ROLES = st.sampled_from([LARGE, SMALL])
 PARTS = st.sampled_from(
-    [cue(["So,", "now"]), sentence_end(), paragraph_end(), think_end(), text("x"), tokens(3), margin_below(0.4)]
+    [
+        cue(["So,", "now"]),
+        sentence_end(),
+        chained_end(("So,", "now")),
+        paragraph_end(),
+        think_end(),
+        text("x"),
+        tokens(3),
+        margin_below(0.4),
+    ]
 )
 UNTILS = st.none() | PARTS | st.tuples(PARTS, PARTS).map(lambda both: both[0] | both[1])
 LIMITS = st.none() | st.integers(0, 20)

@@ -79,7 +79,8 @@ def test_the_reasoning_ignores_stop_texts() -> None:
 
 
 def test_stop_texts_do_not_wait_for_min_tokens() -> None:
-    assert answered(listed(Write(SMALL, min_tokens=9)), "aSTOPb").trace.text == "a"
+    played = answered(listed(Write(SMALL, min_tokens=9)), "aSTOPbcdefghijk")
+    assert (played.trace.text, played.small.produced) == ("a", 5)
 
 
 def test_drafts_and_insertions_are_cut_as_well() -> None:

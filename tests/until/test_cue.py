@@ -97,6 +97,11 @@ def test_the_token_that_makes_a_cue_certain_stays() -> None:
     assert (found.text, found.fired and found.fired.give_back) == ("Thus we", 0)
 
 
+def test_of_cues_that_end_together_the_longest_is_named() -> None:
+    assert why(cue(["short,", "in short,"]), "in", " short", ",") == "in short,"
+    assert why(cue(["short", "in short"]), "in", " short", " it") == "in short"
+
+
 def test_a_cue_at_the_very_end_is_not_certain() -> None:
     assert why(WORDS, " now") is None
 
@@ -159,6 +164,10 @@ def test_substrings_fire_at_the_token_that_completes_the_first(pieces: list[byte
     if found.fired:
         shorter = b"".join(pieces[: found.fed - 1]).decode(errors="ignore")
         assert len(shorter) < min(ends) <= len(found.text)
+
+
+def test_a_substring_that_was_too_early_is_not_found_again() -> None:
+    assert why(PUBLISHED, "now", "!", "x", min_tokens=1) is None
 
 
 def test_substrings_do_not_reach_into_what_was_written_before() -> None:

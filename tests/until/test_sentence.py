@@ -188,6 +188,10 @@ def test_early_ends_are_passed_over() -> None:
     assert parts(found) == ("A. B.", " C")
 
 
+def test_white_space_behind_an_end_that_was_too_early_is_not_another() -> None:
+    assert cut(END, ["A. ", " ", "b"], min_tokens=1).fired is None
+
+
 @pytest.mark.parametrize(
     ("pieces", "kept"),
     [

@@ -61,7 +61,7 @@ def test_a_spelled_end_of_thinking_may_have_begun_before_the_segment() -> None:
 
 @pytest.mark.parametrize("pieces", [("a", "</think>"), ("a", "</", "think>")])
 def test_the_end_of_thinking_does_not_wait_for_min_tokens(pieces: tuple[str, ...]) -> None:
-    assert cut(think_end(), pieces, min_tokens=10).fed == len(pieces)
+    assert cut(think_end(), pieces, min_tokens=10).fired
 
 
 def test_tokens_are_counted() -> None:

@@ -16,6 +16,7 @@ from relaygen.profile import Point
 from relaygen.types import LARGE, SMALL, Role
 
 EXACT = 10  # up to so many candidates every set is tried
+VARIED = 3  # how many steps before the last one other candidates are tried
 DISAGREEMENTS = 4  # the column of Corpus.sums
 
 
@@ -105,22 +106,19 @@ def reach(
 ) -> list[int]:
     """The candidates that bring large's share to `share` or below at the least expected disagreement.
 
-    Every set is tried where the pool is small; else the frontier is followed and then thinned out. When the share is
-    out of reach, all candidates of the frontier.
+    Every set is tried where the pool is small; else the frontier is followed, its last step varied, and what the share
+    does not need dropped. When the share is out of reach, all candidates of the frontier.
     """
+    path = [step.added for step in steps if step.added is not None]
     if len(pool) <= EXACT:
-        sets = (s for size in range(len(pool) + 1) for s in combinations(pool, size))
-        tried = [(effect_of(corpus, s, answerer), s) for s in sets]
-        fitting = [(e.disagreements, len(s), s) for e, s in tried if e.large_share <= share]
-        if fitting:
-            return list(min(fitting)[2])
-    chosen = list[int]()
-    for step in steps[1:]:
-        if _share_of(corpus, chosen, answerer) <= share:
-            break
-        assert step.added is not None
-        chosen.append(step.added)
-    return _thinned(corpus, chosen, share, answerer)
+        sets = [list(s) for size in range(len(pool) + 1) for s in combinations(pool, size)]
+    else:
+        needed = next((i for i, step in enumerate(steps) if step.effect.large_share <= share), len(path))
+        shorter = [path[:length] for length in range(max(needed - VARIED, 0), needed)]
+        sets = [path[:needed], *([*start, n] for start in shorter for n in pool if n not in start)]
+    tried = [(effect_of(corpus, s, answerer), s) for s in sets]
+    fitting = [(effect.disagreements, len(s), s) for effect, s in tried if effect.large_share <= share]
+    return _thinned(corpus, min(fitting)[2], share, answerer) if fitting else path
 
 
 def in_brief(steps: Sequence[Step], count: int = 12) -> Iterator[tuple[int, Effect]]:
@@ -156,10 +154,6 @@ def _switches(reading: Reading, offloads: Sequence[Offload], answerer: Role) -> 
     return len(offloads) + returns + int(reading.rest > 0 and answerer is not last)
 
 
-def _share_of(corpus: Corpus, chosen: Collection[int], answerer: Role) -> float:
-    return effect_of(corpus, chosen, answerer).large_share
-
-
 def _cost(before: Effect, after: Effect) -> float:
     """Expected disagreements for each token offloaded; half a disagreement is added, so that rare cues look no better
     than they can be known to be."""
@@ -167,9 +161,14 @@ def _cost(before: Effect, after: Effect) -> float:
 
 
 def _thinned(corpus: Corpus, chosen: list[int], share: float, answerer: Role) -> list[int]:
-    """Without the cues that the share does not need, the costliest first."""
-    for number in reversed(chosen):
-        fewer = [n for n in chosen if n != number]
-        if _share_of(corpus, fewer, answerer) <= share:
-            chosen = fewer
-    return chosen
+    """Without the cues that the share does not need, as long as that costs no disagreements elsewhere: where one cue no
+    longer fires another may."""
+    now = effect_of(corpus, chosen, answerer)
+    while True:
+        fewer = [[n for n in chosen if n != number] for number in chosen]
+        tried = [(effect_of(corpus, s, answerer), s) for s in fewer]
+        better = [(e.disagreements, -e.offloaded, s) for e, s in tried if e.large_share <= share]
+        if not better or min(better)[0] > now.disagreements:
+            return chosen
+        chosen = min(better)[2]
+        now = effect_of(corpus, chosen, answerer)

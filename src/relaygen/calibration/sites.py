@@ -1,7 +1,8 @@
 """Every place of a trace where a cue would fire, found once, so that thousands of cue sets can be tried.
 
 With whole words or substrings alike, a set of cues fires at the first place where one of them alone would. That makes
-the segments of any set a matter of merging lists. `replay` is the definition; a property test holds the two together.
+the segments of any set a matter of merging lists. `replay` is the definition; property tests hold the two together
+(with chained sentences, but for a blank line right behind a cue).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Switching:
     min_tokens: int = MIN_TOKENS
     max_segment: int = MAX_SEGMENT
     chain: bool = False
-    """Whether small goes on when its next sentence begins with a cue too; a cue's statistics are of its own sentences."""
+    """Whether small goes on when its next sentence begins with a cue too. Statistics are of single sentences."""
 
     def policy(self, cues: Sequence[str], answerer: Role = SMALL) -> RelayGen:
         """The policy that these sites stand for."""
@@ -86,9 +87,15 @@ class Sites:
             openings = self._opening(end)
             onward = min((openings[number] for number in chosen if number in openings), default=None)
             if onward is None:
-                break
+                return self._length if self._undecided(end, chosen) else end
             end, whole = self._sentence(onward) if onward < limit else (limit, False)
         return min(end, limit)
+
+    def _undecided(self, at: int, chosen: Collection[int]) -> bool:
+        """Whether the reasoning ends while what follows token `at` may yet become a cue."""
+        last = self._transcript.tokens[self._length - 1] in self._transcript.tokenizer.special_ids
+        rest = self._transcript.words(at, self._length - last).lstrip()
+        return any(self._cues[number].startswith(rest) for number in chosen)
 
     def _sentence(self, start: int) -> tuple[int, bool]:
         """Where the sentence that small begins at token `start` ends, and whether it does before thinking is over."""

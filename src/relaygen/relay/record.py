@@ -117,7 +117,7 @@ class Record:
         for i in reversed(range(len(self._segments))):
             segment = self._segments[i]
             first, start = tokens - len(segment.tokens), end - len(segment.text)
-            if end > length:
+            if end >= length:
                 # Tokens right behind the cut that complete no character are part of one that is gone.
                 at = bisect_left(self._ends, length, first, tokens)
                 kept = at - first + (at < tokens and self._ends[at] == length) if length > start else 0
