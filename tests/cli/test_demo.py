@@ -51,7 +51,7 @@ def test_the_first_generation_is_shown_then_the_table(capsys: pytest.CaptureFixt
     assert [name for name in ("large", "small", "relaygen") if name in table] == ["large", "small", "relaygen"]
     assert "2 held-out problems, task: nano, seed 0" in shown
     assert max(map(len, shown.partition("\n\n")[2].splitlines())) <= 80
-    assert "nano:large reasons, nano:small takes the easy segments." in shown
+    assert "large reasons, small takes the easy segments." in shown
 
 
 def test_on_a_terminal_there_is_progress_but_not_over_the_stream(

@@ -34,5 +34,5 @@ def player(able: bool) -> Callable[[str], str]:
 
 
 def engine(reference: str, *settings: object) -> ScriptedEngine:
-    """In place of `create_engine`."""
-    return ScriptedEngine(player("large" in reference), name=reference)
+    """In place of `create_engine`. The name is not the embedded pair's, whose profile would not fit."""
+    return ScriptedEngine(player("large" in reference), name=reference.removeprefix("nano:"))

@@ -113,8 +113,9 @@ def test_a_cache_that_can_not_be_rewound(folder: Path, path: str, value: object)
 
 @pytest.mark.parametrize("name", ["context", "sequences", "threads"])
 def test_settings_out_of_range(folder: Path, name: str) -> None:
+    setting: dict[str, Any] = {name: -1}
     with pytest.raises(UsageError, match=f"{name} must be at least"):
-        OnnxEngine(folder, EngineSettings(**{name: -1}))
+        OnnxEngine(folder, EngineSettings(**setting))
 
 
 def test_the_context_is_at_most_the_models(folder: Path) -> None:
