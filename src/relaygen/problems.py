@@ -34,7 +34,10 @@ NANO_TASKS: dict[str, dict[str, Any]] = {
 
 
 class Split(StrEnum):
-    """Which seeds: problems of one split never occur in another."""
+    """Which seeds: no seed of one split is used in another.
+
+    A task with few different problems can still ask the same question in two splits: products has 8100 of them.
+    """
 
     TRAINING = "training"
     CALIBRATION = "calibration"

@@ -45,6 +45,7 @@ def complaint(called: Called) -> str:
 def start(*arguments: str, code: str = "from relaygen.cli import main; main()") -> subprocess.Popen[bytes]:
     """Runs a command in a process of its own."""
     environment = os.environ | {"PYTHONPATH": str(SOURCE)}
+    environment.pop("PYTHONUNBUFFERED", None)  # it would hide output that is not flushed
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
 

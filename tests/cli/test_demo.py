@@ -64,3 +64,4 @@ def test_on_a_terminal_there_is_progress_but_not_over_the_stream(
     assert "solving" not in first
     assert "\x1b[2K" not in first  # erases a line
     assert "solving" in rest
+    assert "2/2" in rest

@@ -93,9 +93,10 @@ def test_a_reader_that_leaves_causes_no_noise(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_is_one_line_and_code_130(tmp_path: Path) -> None:
-    process = start("run", "Q", *scripts(tmp_path, '[{text = "abcdef", delay = 0.2}]', "[]"))
+    process = start("run", "Q", *scripts(tmp_path, f'[{{text = "{"a" * 99}z", delay = 0.1}}]', "[]"))
     assert process.stdout
     assert process.stdout.read(1) == b"a"
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
+    rest, err = process.communicate()
     assert (process.returncode, err) == (130, b"relaygen: interrupted\n")
+    assert b"z" not in rest  # the first letter came when it was written, not at the end

@@ -10,7 +10,7 @@ from relaygen.policies import Write, create_policy
 from relaygen.policies.relaygen import RelayGen
 from relaygen.profile import Profile
 from relaygen.types import LARGE, SMALL, Ending
-from relaygen.until import cue, sentence_end, think_end
+from relaygen.until import chained_end, cue, sentence_end, think_end
 
 CUES = ("Thus", "Now,")
 PROFILE = Profile(name="test", cues=CUES)
@@ -46,6 +46,19 @@ def test_a_profile_may_ask_for_the_published_matching() -> None:
     assert drive.asked == Write(LARGE, cue(CUES, match="substring") | think_end(), min_tokens=5)
     back = drive.answer(wrote("Thus", Ending.CUE))
     assert back == Write(SMALL, sentence_end(match="substring") | think_end(), max_tokens=256)
+
+
+@pytest.mark.parametrize(
+    ("policy", "chained"),
+    [
+        (RelayGen(PROFILE, chain=True), True),
+        (RelayGen(PROFILE.model_copy(update={"chain": True})), True),
+        (RelayGen(PROFILE.model_copy(update={"chain": True}), chain=False), False),
+    ],
+)
+def test_small_may_go_on_where_the_next_sentence_is_easy_too(policy: RelayGen, chained: bool) -> None:
+    back = (chained_end(CUES) if chained else sentence_end()) | think_end()
+    assert Drive(policy).answer(wrote("Thus", Ending.CUE)) == Write(SMALL, back, max_tokens=256)
 
 
 def test_its_options_can_be_set() -> None:
