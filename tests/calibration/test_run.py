@@ -148,6 +148,7 @@ async def test_brought_traces_are_read_instead_of_written(tmp_path: Path) -> Non
     assert again.profile.cues == first.profile.cues
     assert again.profile.source is not None
     assert (again.profile.source.task, again.profile.source.temperature) == ("traces", None)
+    assert any("name the field question" in note for note in again.notes)  # the planted template has no special token
 
 
 @pytest.mark.parametrize("scorer", ["large", "both"])

@@ -19,7 +19,12 @@ from relaygen.types import LARGE
 CUES = ("Thus", "Now", "So", "Hence", "Again", "Then", "Next", "Also", "But", "Wait", "Hmm", "Okay")
 
 
-def corpus(traces: int = 3, cues: Sequence[str] = CUES, seed: int = 0) -> Corpus:
+def corpus(
+    traces: int = 3,
+    cues: Sequence[str] = CUES,
+    seed: int = 0,
+    switching: Switching = Switching(),  # noqa: B008 - frozen
+) -> Corpus:
     """Every cue has a sentence of another length and another chance of disagreement."""
     rng = np.random.default_rng(seed)
     readings: list[Reading] = []
@@ -29,8 +34,20 @@ def corpus(traces: int = 3, cues: Sequence[str] = CUES, seed: int = 0) -> Corpus
         known = reading(text, f"p{problem}")
         wrong = (rng.uniform(size=len(known)) < 0.1).astype(float)
         readings.append(Reading(known.problem, known.transcript, known.margins, 1 - wrong, wrong, known.rest))
-    sites = [Sites(r.transcript, len(r), cues, Switching()) for r in readings]
+    sites = [Sites(r.transcript, len(r), cues, switching) for r in readings]
     return Corpus(readings, sites, [Candidate(cue, "list") for cue in cues])
+
+
+def test_chained_sentences_are_predicted_as_chains_and_measured_one_by_one() -> None:
+    chained = Switching(chain=True)
+    known = reading(thought("Let us go on. Thus it is. Now it is so. Then no cue follows. It ends."))
+    cues = ("Thus", "Now")
+    sites = [Sites(known.transcript, len(known), cues, chained)]
+    data = Corpus([known], sites, [Candidate(cue, "list") for cue in cues])
+    both = effect_of(data, {0, 1})
+    assert both == replayed(data, chained.policy(cues))
+    assert both.offloaded == len("it is. Now it is so.")
+    assert (both.switches, data.measure(0).inside[0, 0]) == (3, len("it is."))
 
 
 def test_without_cues_small_writes_the_answer_alone() -> None:

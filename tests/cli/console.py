@@ -47,7 +47,7 @@ def start(*arguments: str, code: str = "from relaygen.cli import main; main()") 
     environment = os.environ | {"PYTHONPATH": str(SOURCE)}
     environment.pop("PYTHONUNBUFFERED", None)  # it would hide output that is not flushed
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    return subprocess.Popen(command, bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
 
 
 def scripts(folder: Path, large: str, small: str) -> list[str]:

@@ -85,7 +85,7 @@ def test_a_reader_that_leaves_causes_no_noise(tmp_path: Path) -> None:
     process = start("run", "Q", "--context", "1000000", *scripts(tmp_path, f'["{words}"]', "[]"))
     assert process.stdout
     assert process.stderr
-    assert process.stdout.read(3) == b"w0 "
+    assert process.stdout.read(1) == b"w"
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()

@@ -108,7 +108,7 @@ async def calibrate(
         traces=tuple(traces),
         answers=answers,
         pace=await _pace(relay, settings, profile, asked, progress),
-        notes=(*_notes(traces, read), *choice.notes),
+        notes=(*_notes(traces, read), *_doubts(relay, settings, traces), *choice.notes),
     )
 
 
@@ -196,6 +196,15 @@ def _transcripts(relay: Relay, role: Role, traces: Sequence[Recorded]) -> list[T
 
 def _ticker(progress: Progress, stage: str, total: int) -> Tick:
     return lambda done: progress(stage, done, total)
+
+
+def _doubts(relay: Relay, settings: Settings, traces: Sequence[Recorded]) -> list[str]:
+    """Whether prompts that were brought look as the model reads them."""
+    special = relay.engines[LARGE].tokenizer.special_ids
+    if not settings.traces or not special or any(id in special for trace in traces for id in trace.prompt):
+        return []
+    why = "if they are bare questions, name the field question, and the model's template is put around them"
+    return [f"None of the prompts holds a special token of the model: {why}."]
 
 
 def _notes(traces: Sequence[Recorded], read: Sequence[Reading]) -> list[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from relaygen.calibration import Calibration
 from relaygen.profile import CueStatistics, Profile
+
+if TYPE_CHECKING:
+    from relaygen.calibration import Calibration
 
 REJECTED = 15  # how many of the candidates that were not chosen a table shows
 UNKNOWN = "–"
@@ -38,7 +41,7 @@ def statistics_table(profile: Profile) -> Table:
     others = sorted((e for e in entries if e.cue not in profile.cues), key=lambda e: -e.difference)
     title = f"{profile.name}: chosen {len(chosen)} of {len(entries)} candidates that occur"
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("cue", "verdict", "uses", "margin", "difference", "95 % interval", "agreement"):
+    for heading in ("cue", "verdict", "uses", "difference", "95 %", "agrees"):
         table.add_column(heading, justify="left" if heading in ("cue", "verdict") else "right", no_wrap=True)
     for entry in chosen:
         table.add_row(*_cells(entry), style="bold")
@@ -53,7 +56,6 @@ def _cells(entry: CueStatistics) -> Sequence[Text]:
         quoted(entry.cue),
         entry.verdict,
         str(entry.occurrences),
-        f"{entry.margin:.3f}",
         f"{entry.difference:+.3f}",
         f"{entry.low:+.3f} {entry.high:+.3f}" if known else UNKNOWN,
         UNKNOWN if entry.agreement is None else f"{entry.agreement:.1%}",
