@@ -10,7 +10,7 @@ from relaygen.policies.deferral import Deferral
 from relaygen.types import LARGE, SMALL, Ending
 from relaygen.until import margin_below, think_end, tokens
 
-SMALL_WRITES = Write(SMALL, until=margin_below(0.8, drop=True) | think_end())
+SMALL_WRITES = Write(SMALL, until=margin_below(0.9, drop=True) | think_end())
 LARGE_WRITES = Write(LARGE, until=tokens(4) | think_end())
 DOUBT = wrote("so it is", Ending.MARGIN)
 DONE = wrote("</think>", Ending.THINK_END)

@@ -18,7 +18,7 @@ class Deferral:
     what it does not know. Small writes the answer.
     """
 
-    threshold: float = 0.8
+    threshold: float = 0.9
     tokens: int = 4
     name: str = "deferral"
 
