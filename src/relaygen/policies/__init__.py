@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from relaygen.errors import UsageError
-from relaygen.policies.base import Ask, Asked, Commit, Draft, Drafted, Insert, Instruction, Policy, Steps, Write
+from relaygen.policies.base import Ask, Asked, Commit, Draft, Drafted, Insert, Instruction, Policy, Read, Steps, Write
 from relaygen.policies.composed import Composed
 from relaygen.policies.kinds import check_kinds
 from relaygen.policies.plugins import load_plugin, plugin_names, plugin_summary
@@ -29,6 +29,7 @@ __all__ = [
     "Insert",
     "Instruction",
     "Policy",
+    "Read",
     "Steps",
     "Write",
     "create_policy",
@@ -76,7 +77,7 @@ _FACTORIES: dict[str, tuple[Factory, str]] = {
     ),
     "guarded": (
         _lazy("guarded", "Guarded", profile=True),
-        "relaygen; large takes back what small is unsure about",
+        "relaygen; large rewrites the words small is unsure of",
     ),
     "large": (_large, "the large model alone"),
     "small": (_small, "the small model alone"),
@@ -94,7 +95,7 @@ _FACTORIES: dict[str, tuple[Factory, str]] = {
         "small reasons, large rewrites steps it marks below 7",
     ),
     "entropy-first": (
-        _lazy("entropy_first", "EntropyFirst"),
+        _lazy("entropy_first", "EntropyFirst", profile=True),
         "small's certainty at a step's start decides who writes",
     ),
 }
