@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
+from typing import Any
 
 from relaygen.policies.base import Policy
 
@@ -13,7 +14,6 @@ KINDS: dict[type, tuple[tuple[type, ...], str]] = {
     int: ((int,), "a whole number"),
     float: ((int, float), "a number"),
     str: ((str,), "a text"),
-    type(None): ((bool, type(None)), "True or False"),  # a switch that something else sets when nobody does
 }
 
 
@@ -22,12 +22,21 @@ def check_kinds(policy: Policy, options: Iterable[str]) -> None:
     if not is_dataclass(policy):
         return
     for field in fields(policy):
-        allowed, words = KINDS.get(type(field.default), ((object,), ""))
+        allowed, words = _kind(field)
         value = getattr(policy, field.name)
         if field.name in options and (
             not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed)
         ):
             raise ValueError(f"{field.name} must be {words}, not {value!r}")
+
+
+def _kind(field: Field[Any]) -> tuple[tuple[type, ...], str]:
+    """What an option may be. Where something else decides when nobody does, its default is None and its type tells."""
+    if field.default is None:
+        for kind in (bool, float):
+            if kind.__name__ in str(field.type):
+                return (*KINDS[kind][0], type(None)), KINDS[kind][1]
+    return KINDS.get(type(field.default), ((object,), ""))
 
 
 def at_least(least: int, **options: int) -> None:
