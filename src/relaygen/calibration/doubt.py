@@ -57,7 +57,7 @@ def threshold(choices: list[Choice], catch: float) -> float | None:
     if not len(caught) or caught[-1] <= 0:
         return None
     at = int(np.searchsorted(caught, catch * caught[-1] * (1 - 1e-9)))
-    scale = 10**PLACES
+    scale = 10.0**PLACES
     return min((math.floor(ranked[at].margin * scale) + 1) / scale, 1.0)
 
 

@@ -75,10 +75,12 @@ class Guarded:
         back = back | margin_below(self.below, window=self.window) | think_end()
         written, left = "", self.max_segment
         while True:
+            piece: Segment
             if not self.drop:
-                return (yield Write(SMALL, until=back, max_tokens=left))
+                piece = yield Write(SMALL, until=back, max_tokens=left)
+                return piece
             draft = yield Draft(SMALL, until=back, max_tokens=left)
-            piece: Segment = yield Commit(draft, self._sure(draft))
+            piece = yield Commit(draft, self._sure(draft))
             written += piece.text
             if draft.segment.ending is not Ending.MARGIN or not self.rewrite or self._opens(written):
                 return piece
