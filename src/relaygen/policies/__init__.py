@@ -13,7 +13,7 @@ from typing import Any
 from relaygen.errors import UsageError
 from relaygen.policies.base import Ask, Asked, Commit, Draft, Drafted, Insert, Instruction, Policy, Read, Steps, Write
 from relaygen.policies.composed import Composed
-from relaygen.policies.kinds import check_kinds
+from relaygen.policies.kinds import check_kinds, check_names
 from relaygen.policies.plugins import load_plugin, plugin_names, plugin_summary
 from relaygen.policies.spec import parse_spec, split_spec
 from relaygen.profile import Profile, load_profile
@@ -64,6 +64,8 @@ def _lazy(module: str, name: str, *, profile: bool = False) -> Factory:
         if profile and "profile" in options:
             given = load_profile(str(options.pop("profile")))
         policy = getattr(import_module(f"relaygen.policies.{module}"), name)
+        check_names(policy, options)
+        check_kinds(policy, options)
         made: Policy = policy(given, **options) if profile else policy(**options)
         return made
 
@@ -138,6 +140,8 @@ def create_policy(spec: str, profile: Profile) -> Policy:
 def _create(spec: str, profile: Profile) -> Policy:
     name, options = parse_spec(spec)
     # A name of ours is ours, whoever else claims it.
+    if name in _WRAPPERS and name not in plugin_names():
+        raise UsageError(f"{name} stands behind a policy, for example large+{name}.")
     if name not in _FACTORIES and name not in plugin_names():
         raise UsageError(f"There is no policy {name!r}; there are {', '.join(policy_names())}.")
     factory = _FACTORIES[name][0] if name in _FACTORIES else load_plugin(name)
