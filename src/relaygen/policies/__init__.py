@@ -81,6 +81,7 @@ _FACTORIES: dict[str, tuple[Factory, str]] = {
         _lazy("guarded", "Guarded", profile=True),
         "relaygen; large rewrites the words small is unsure of",
     ),
+    "deferral": (_lazy("deferral", "Deferral"), "small reasons, large helps where small is unsure"),
     "large": (_large, "the large model alone"),
     "small": (_small, "the small model alone"),
     "answer-only": (_lazy("single", "AnswerOnly"), "large reasons, small writes the answer"),
