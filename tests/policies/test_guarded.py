@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from tests.policies.driving import Drive, drafted, wrote
+from tests.policies.driving import Drive, wrote
 
-from relaygen.policies.base import Commit, Draft, Write
+from relaygen.policies.base import Write
 from relaygen.policies.guarded import Guarded
 from relaygen.profile import Doubt, Profile
 from relaygen.types import LARGE, SMALL, Ending
 from relaygen.until import chained_end, cue, margin_below, sentence_end, think_end
 
 PROFILE = Profile(name="test", cues=("Thus", "I take"))
-BACK = sentence_end() | margin_below(0.5) | think_end()
+BACK = sentence_end() | margin_below(0.5, drop=True) | think_end()
 LARGE_WRITES = Write(LARGE, until=cue(PROFILE.cues) | think_end(), min_tokens=5)
 LARGE_GOES_ON = Write(LARGE, until=cue(PROFILE.cues) | think_end())
 LARGE_REWRITES = Write(LARGE, until=think_end(), max_tokens=1)
-DRAFT = Draft(SMALL, until=BACK, max_tokens=256)
+SMALL_WRITES = Write(SMALL, until=BACK, max_tokens=256)
 CUE = wrote("First. Thus", Ending.CUE, LARGE)
 DONE = wrote("</think>", Ending.THINK_END)
 
@@ -30,38 +30,21 @@ def offloaded(policy: Guarded | None = None) -> Drive:
 
 def doubted(drive: Drive, text: str) -> object:
     """Small writes `text` and a doubtful token behind it, which is dropped."""
-    draft = drafted(text + "?", Ending.MARGIN, margins=(0.9,) * len(text) + (0.1,))
-    assert drive.answer(draft) == Commit(draft, len(text))
-    return drive.answer(wrote(text))
+    return drive.answer(wrote(text, Ending.MARGIN))
 
 
 def test_a_sure_segment_is_kept_whole() -> None:
     drive = offloaded()
-    assert drive.asked == DRAFT
-    sentence = drafted("it is 4.", Ending.SENTENCE)
-    assert drive.answer(sentence) == Commit(sentence, None)
-    assert drive.answer(sentence.segment) == LARGE_WRITES
-
-
-@pytest.mark.parametrize(
-    ("margins", "kept"),
-    [((0.9, 0.9, 0.4, 0.3, 0.2), 2), ((0.2, 0.9, 0.9, 0.3, 0.1), 3), ((0.1, 0.1, 0.1), 0)],
-)
-def test_doubtful_tokens_are_dropped_from_the_first_one_of_the_window_on(margins: tuple[float, ...], kept: int) -> None:
-    drive = offloaded(Guarded(PROFILE, window=3))
-    doubtful = drafted("x" * len(margins), Ending.MARGIN, margins=margins)
-    assert drive.answer(doubtful) == Commit(doubtful, kept)
-    assert drive.answer(wrote("x" * kept)) == LARGE_REWRITES
+    assert drive.asked == SMALL_WRITES
+    assert drive.answer(wrote("it is 4.", Ending.SENTENCE)) == LARGE_WRITES
 
 
 def test_large_rewrites_the_token_and_small_goes_on_within_its_limit() -> None:
     drive = offloaded()
     assert doubted(drive, ", 17 * 23 = 3") == LARGE_REWRITES
-    rest = 256 - len(", 17 * 23 = 3?") - 1
-    assert drive.answer(wrote("9", role=LARGE)) == Draft(SMALL, until=BACK, max_tokens=rest)
-    end = drafted("1.", Ending.SENTENCE)
-    assert drive.answer(end) == Commit(end, None)
-    assert drive.answer(end.segment) == LARGE_WRITES
+    rest = 256 - len(", 17 * 23 = 39")
+    assert drive.answer(wrote("9", role=LARGE)) == Write(SMALL, until=BACK, max_tokens=rest)
+    assert drive.answer(wrote("1.", Ending.SENTENCE)) == LARGE_WRITES
 
 
 def test_large_goes_on_where_its_token_ends_the_sentence() -> None:
@@ -92,7 +75,6 @@ def test_a_segment_that_is_used_up_by_rewriting_goes_back() -> None:
 
 def test_either_model_may_end_the_thinking_and_small_answers() -> None:
     by_large, by_small, by_rewriting = Drive(Guarded(PROFILE)), offloaded(), offloaded()
-    by_small.answer(drafted("so</think>", Ending.THINK_END))
     doubted(by_rewriting, "so")
     for drive in (by_large, by_small, by_rewriting):
         assert drive.answer(DONE) == Write(SMALL)
@@ -103,18 +85,12 @@ def test_large_answers_where_the_profile_says_so() -> None:
     assert Drive(Guarded(PROFILE.model_copy(update={"answerer": LARGE}))).answer(DONE) == Write(LARGE)
 
 
-def test_without_dropping_small_writes_in_the_open() -> None:
-    drive = offloaded(Guarded(PROFILE, drop=False))
-    assert drive.asked == Write(SMALL, until=BACK, max_tokens=256)
-    assert drive.answer(wrote("it is", Ending.MARGIN)) == LARGE_GOES_ON
-
-
 def test_the_profile_knows_threshold_and_chain_and_the_user_knows_better() -> None:
     known = PROFILE.model_copy(update={"doubt": Doubt(wanted=0.9, guarded=0.7), "chain": True})
     asked = offloaded(Guarded(known)).asked
-    chained = chained_end(known.cues) | margin_below(0.7) | think_end()
-    assert asked == Draft(SMALL, until=chained, max_tokens=256)
-    assert offloaded(Guarded(known, threshold=0.5, chain=False)).asked == DRAFT
+    chained = chained_end(known.cues) | margin_below(0.7, drop=True) | think_end()
+    assert asked == Write(SMALL, until=chained, max_tokens=256)
+    assert offloaded(Guarded(known, threshold=0.5, chain=False)).asked == SMALL_WRITES
     assert Guarded(PROFILE.model_copy(update={"doubt": Doubt(wanted=0.9)})).below == 0.5
 
 

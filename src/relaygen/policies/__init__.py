@@ -95,7 +95,7 @@ _FACTORIES: dict[str, tuple[Factory, str]] = {
     ),
     "specreason": (
         _lazy("specreason", "SpecReason"),
-        "small reasons, large rewrites steps it marks below 7",
+        "small reasons, large rewrites steps it finds wanting",
     ),
     "entropy-first": (
         _lazy("entropy_first", "EntropyFirst", profile=True),

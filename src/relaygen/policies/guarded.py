@@ -7,7 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
-from relaygen.policies.base import Commit, Draft, Drafted, Instruction, Steps, Write
+from relaygen.policies.base import Instruction, Steps, Write
 from relaygen.policies.kinds import at_least
 from relaygen.policies.relaygen import MAX_SEGMENT, MIN_TOKENS, RelayGen
 from relaygen.profile import Profile
@@ -24,18 +24,14 @@ class Guarded:
     `rewrite` tokens in their place, and small goes on with the sentence.
 
     Small is in doubt when the mean margin of its last `window` tokens is below `threshold`; dropped is what begins with
-    the first doubtful one of them. By default the profile knows the threshold: calibration finds it. With
-    `rewrite=0`, and where the doubt is how the next sentence begins, large goes on to the next cue.
-
-    A piece of small's is shown when it is complete; with `drop=False` it is shown as it is written, and kept, and large
-    goes on to the next cue.
+    the first doubtful one of them. By default the profile knows the threshold: calibration finds it. With `rewrite=0`,
+    and where the doubt is how the next sentence begins, large goes on to the next cue.
     """
 
     profile: Profile
     threshold: float | None = None
     window: int = 1
     rewrite: int = 1
-    drop: bool = True
     min_tokens: int = MIN_TOKENS
     max_segment: int = MAX_SEGMENT
     chain: bool | None = None
@@ -72,30 +68,17 @@ class Guarded:
     def _offload(self) -> Generator[Instruction, Any, Segment]:
         """What small writes behind a cue, guarded. Returns the last piece."""
         back = RelayGen(self.profile, chain=self.chain).sentence
-        back = back | margin_below(self.below, window=self.window) | think_end()
+        back = back | margin_below(self.below, window=self.window, drop=True) | think_end()
         written, left = "", self.max_segment
         while True:
-            piece: Segment
-            if not self.drop:
-                piece = yield Write(SMALL, until=back, max_tokens=left)
-                return piece
-            draft = yield Draft(SMALL, until=back, max_tokens=left)
-            piece = yield Commit(draft, self._sure(draft))
-            written += piece.text
-            if draft.segment.ending is not Ending.MARGIN or not self.rewrite or self._opens(written):
-                return piece
-            piece = yield Write(LARGE, until=think_end(), max_tokens=self.rewrite)
-            written += piece.text
-            left -= len(draft.tokens) + len(piece.tokens)
-            if piece.ending is Ending.THINK_END or left < 1 or self._opens(written):
-                return piece
-
-    def _sure(self, draft: Drafted) -> int | None:
-        """How many tokens of the draft stay: all, or those in front of the first doubtful one of the last window."""
-        if draft.segment.ending is not Ending.MARGIN:
-            return None
-        start = max(len(draft.tokens) - self.window, 0)
-        return next((i for i in range(start, len(draft.tokens)) if draft.tokens[i].margin < self.below), None)
+            segment: Segment = yield Write(SMALL, until=back, max_tokens=left)
+            written, left = written + segment.text, left - len(segment.tokens)
+            if segment.ending is not Ending.MARGIN or not self.rewrite or self._opens(written):
+                return segment
+            segment = yield Write(LARGE, until=think_end(), max_tokens=self.rewrite)
+            written, left = written + segment.text, left - len(segment.tokens)
+            if segment.ending is Ending.THINK_END or left < 1 or self._opens(written):
+                return segment
 
     def _opens(self, written: str) -> bool:
         """Whether a sentence has ended in this text and what is there of the next one is no easy one, as far as it
