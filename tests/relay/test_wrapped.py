@@ -56,7 +56,7 @@ def test_a_combination_is_made_once_for_all_policies(pair: dict[Role, Engine]) -
 
 @pytest.mark.parametrize(
     ("name", "options", "complaint"),
-    [("nothing", {}, "no engine 'nothing'"), ("speculative", {"j": 1}, "unexpected keyword argument 'j'")],
+    [("nothing", {}, "no engine 'nothing'"), ("speculative", {"j": 1}, "no option j; it has draft, k, adaptive")],
 )
 def test_what_can_not_be_wrapped_is_one_sentence(
     pair: dict[Role, Engine], name: str, options: dict[str, Any], complaint: str

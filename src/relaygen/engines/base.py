@@ -15,7 +15,10 @@ from relaygen.until import Matcher
 
 @dataclass(slots=True)
 class Tally:
-    """What engines that draft tokens did: drafts, those of them that were accepted, passes that verified them."""
+    """What engines that draft tokens did: drafts, those of them that were accepted, passes that verified them.
+
+    Drafts behind the token that ended the generation are not counted: nobody asked whether they were right.
+    """
 
     drafted: int = 0
     accepted: int = 0

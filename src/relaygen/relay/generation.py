@@ -14,8 +14,8 @@ from uuid import uuid4
 
 from relaygen.engines.base import Engine
 from relaygen.errors import EngineError
-from relaygen.policies.base import Ask, Commit, Draft, Drafted, Insert, Instruction, Policy, Steps, Write
-from relaygen.relay.ask import ask
+from relaygen.policies.base import Ask, Commit, Draft, Drafted, Insert, Instruction, Policy, Read, Steps, Write
+from relaygen.relay.ask import ask, read
 from relaygen.relay.context import Context
 from relaygen.relay.options import Options
 from relaygen.relay.prompt import OPENING
@@ -147,6 +147,9 @@ class Generation:
             case Ask(role):
                 self._result = await ask(self.engines[role], self.context, instruction)
                 self.record.waste(role, len(self._result.tokens))
+                return
+            case Read(role):
+                self._result = await read(self.engines[role], self.context, instruction)
                 return
             case _:
                 raise TypeError(f"{self.policy.name} yielded {instruction!r}, which is not an instruction")

@@ -89,22 +89,26 @@ class Run:
     ) -> AsyncGenerator[Token, None]:
         """Runs the engine and yields the tokens that stay; sets `kept`, `ending` and `why` at the end.
 
-        The newest tokens wait, as many as may be given back; so do parts of a character.
+        The newest tokens wait, as many as may be given back; so do parts of a character that must stay whole.
         `offset` of the prompt's tokens belong to the completion.
         """
         began = time.perf_counter()
         matcher = Matcher(self.until, self.engine.tokenizer, before=before, min_tokens=self.min_tokens)
         borders = Borders(self.engine.tokenizer)
-        shown = 0
+        count, shown, lookahead = 0, 0, self.until.lookahead
         if self.max_tokens > 0:  # else there is no room, not even for asking
             async with aclosing(self.engine.stream(prompt, self._params(options, offset), matcher)) as stream:
                 async for token in stream:
                     self.tokens.append(token)
-                    certain = min(borders.feed(token.id), len(self.tokens) - self.until.lookahead)
+                    count += 1
+                    complete = borders.feed(token.id) if self.whole_characters else count
+                    certain = min(complete, count - lookahead)
                     while shown < certain:
                         yield self.tokens[shown]
                         shown += 1
-                    if options.repetition_guard and not matcher.fired and self._circles(prompt, offset):
+                    # By the length of the completion: two models that keep handing over in a circle are noticed too.
+                    checks = options.repetition_guard and (offset + count) % CHECK_EVERY == 0
+                    if checks and not matcher.fired and self._circles(prompt, offset):
                         self.ending = Ending.REPETITION
                         break
         self._conclude(matcher)
@@ -131,9 +135,6 @@ class Run:
         )
 
     def _circles(self, prompt: list[int], offset: int) -> bool:
-        # By the length of the completion, so that two models that keep handing over in a circle are noticed too.
-        if (offset + len(self.tokens)) % CHECK_EVERY:
-            return False
         reach = 4 * LONGEST_PERIOD
         written = prompt[max(len(prompt) - offset, len(prompt) - reach) :]
         return circles(written + [t.id for t in self.tokens[-reach:]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from relaygen.errors import EngineError
-from relaygen.policies.base import Ask, Draft, Insert, Instruction, Write
+from relaygen.policies.base import Ask, Draft, Insert, Instruction, Read, Write
 from relaygen.relay.options import Options
 from relaygen.types import LARGE, SMALL, Role
 
@@ -21,14 +21,14 @@ class StandIns:
 
     def cast(self, instruction: Instruction) -> Instruction:
         """The instruction, given to the model that is there."""
-        if isinstance(instruction, Write | Draft | Ask | Insert) and instruction.role in self._gone:
+        if isinstance(instruction, Write | Draft | Ask | Read | Insert) and instruction.role in self._gone:
             return replace(instruction, role=OTHER[instruction.role])
         return instruction
 
     def replace(self, failed: Instruction, error: EngineError) -> str:
         """From now on the other model writes for the one that failed. Returns what the trace notes, "" when there is
         nobody to do it."""
-        if not isinstance(failed, Write | Draft | Ask) or not self._allowed[role := failed.role]:
+        if not isinstance(failed, Write | Draft | Ask | Read) or not self._allowed[role := failed.role]:
             return ""
         if OTHER[role] in self._gone:
             return ""
