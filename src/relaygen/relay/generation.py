@@ -108,6 +108,7 @@ class Generation:
                         yield event
                 return
             except EngineError as error:
+                self._blame(cast, error)
                 note = self._stand_ins.replace(cast, error)
                 if not note:
                     raise
@@ -116,6 +117,11 @@ class Generation:
                 yield event
             if self._finish or self._stops.found:
                 return
+
+    def _blame(self, failed: Instruction, error: EngineError) -> None:
+        """Tells the error which model it is about."""
+        if not isinstance(failed, Commit) and not error.model:
+            error.model = f"The {failed.role} model ({self.engines[failed.role].name})"
 
     def _salvage(self) -> list[Event]:
         """Closes a piece that a failure has cut off: what was shown stays."""

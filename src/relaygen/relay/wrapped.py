@@ -9,7 +9,6 @@ from relaygen.engines import Engine, wrap_engine
 from relaygen.policies import Composed, Policy, parse_spec
 from relaygen.types import LARGE, SMALL, Role
 
-
 KEPT = 8  # combinations; clients of a gateway can think of any number
 
 

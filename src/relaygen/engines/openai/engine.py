@@ -239,7 +239,7 @@ class ServerEngine:
             self._tempered = await tempers(client, leg.prompt)
         if self._tempered:
             raise UsageError(
-                f"{client.url} divides log-probabilities by the temperature; start SGLang with "
+                f"{self.name} divides log-probabilities by the temperature; start SGLang with "
                 "SGLANG_RETURN_ORIGINAL_LOGPROB=1, or use temperature 0 or 1."
             )
 
