@@ -92,6 +92,15 @@ def first_choice(event: Json) -> Json | None:
     return choices[0] if choices else None
 
 
+def token_ids(value: Any) -> list[int] | None:
+    """The ids in an answer; None where there is no list. Raises TypeError for anything that is no id."""
+    if not isinstance(value, list):
+        return None
+    if wrong := [id for id in value if type(id) is not int or id < 0]:
+        raise TypeError(f"{len(wrong)} of the token ids are none")
+    return value
+
+
 def cached_tokens(event: Json) -> int | None:
     """Prompt tokens that came from the cache, where usage says so."""
     details = (event.get("usage") or {}).get("prompt_tokens_details") or {}

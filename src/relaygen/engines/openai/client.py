@@ -165,7 +165,7 @@ class Client:
             raise ServerFault(f"{self.url} broke off: {detail}", again=True) from error
         except TimeoutError as error:
             raise ServerFault(f"{self.url} {error}.", again=True) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ServerFault(f"{self.url} sent something that is no JSON.", again=True) from error
 
 

@@ -15,7 +15,7 @@ from relaygen.engines.base import Params
 from relaygen.engines.openai import connect
 from relaygen.engines.openai.base import Chunk, Dialect, Span
 from relaygen.engines.openai.client import Client, Transport
-from relaygen.engines.openai.faults import ServerFault
+from relaygen.engines.openai.faults import ServerFault, reading
 from relaygen.engines.openai.leg import Leg
 from relaygen.engines.openai.reference import parse_reference
 from relaygen.engines.openai.replicas import Replica, Replicas
@@ -159,7 +159,8 @@ class ServerEngine:
         while True:
             replica = self._replicas.choose(session)
             try:
-                answer = await call(replica.client)
+                with reading(replica.client.url):
+                    answer = await call(replica.client)
             except ServerFault as fault:
                 if not fault.again or attempt >= self.settings.attempts:
                     raise
@@ -206,23 +207,28 @@ class ServerEngine:
                     leg.take(token)
                     yield token
                     if leg.over:
-                        self.counts.overrun += len(tokens) - i - 1
+                        self._overran(leg, len(tokens) - i - 1)
                         break
                 leg.read(chunk.finish, exact=self.exact, name=self.name)
                 if leg.over:
                     if chunk.finish or leg.written[-1] in span.stop_ids or len(leg.written) == leg.limit:
-                        await self._drain(chunks)
+                        await self._drain(chunks, leg)
                     return
 
-    async def _drain(self, chunks: AsyncGenerator[Chunk, None]) -> None:
+    async def _drain(self, chunks: AsyncGenerator[Chunk, None], leg: Leg) -> None:
         """Reads what the server has to say behind the last token, so that the connection can be used again."""
         with anyio.move_on_after(DRAIN_SECONDS):
             try:
                 async for chunk in chunks:
                     self.counts.report(chunk.cached)
-                    self.counts.overrun += len(chunk.tokens)
+                    self._overran(leg, len(chunk.tokens))
             except ServerFault:
                 return  # the text is complete; what the server says now changes nothing
+
+    def _overran(self, leg: Leg, count: int) -> None:
+        self.counts.overrun += count
+        if leg.params.tally:
+            leg.params.tally.overrun += count
 
     def _check_prompt(self, client: Client, chunk: Chunk, span: Span) -> None:
         if chunk.prompt is not None and list(chunk.prompt) != span.prompt:

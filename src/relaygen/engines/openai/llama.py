@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from relaygen.engines.openai.base import LOWEST, Chunk, Span, expect, metric, most_probable, number
+from relaygen.engines.openai.base import LOWEST, Chunk, Span, expect, metric, most_probable, number, token_ids
 from relaygen.engines.openai.client import Client, Json
-from relaygen.engines.openai.faults import ServerFault
+from relaygen.engines.openai.faults import ServerFault, reading
 from relaygen.engines.openai.gaps import Gap, Gaps
 from relaygen.errors import UsageError
 from relaygen.tokenizer import Tokenizer
@@ -38,7 +38,8 @@ class Llama:
         async with aclosing(client.events("/completion", body, session=span.session)) as events:
             async for event in events:
                 try:
-                    chunk = _chunk(client.url, event, span.top, gaps)
+                    with reading(client.url):
+                        chunk = _chunk(client.url, event, span.top, gaps)
                 except Gap:
                     break
                 written += [token.id for token in chunk.tokens]
@@ -103,7 +104,8 @@ class Llama:
         rest = replace(span, prompt=span.prompt + written, max_tokens=min(CATCH_UP, left))
         body = self._body(rest) | {"stream": False, "seed": (span.seed + len(written) + 1) % 2**31}
         answer = await client.call("/completion", body)
-        ids = answer.get("tokens") or []
+        with reading(client.url):
+            ids = token_ids(answer.get("tokens")) or []
         expect(bool(ids), client.url, "sent no tokens")
         limited = answer.get("stop_type") == "limit" and rest.max_tokens < left
         return Chunk(tuple(_untold(id, span.top) for id in ids), "cut" if limited else _finish(answer))
@@ -111,7 +113,7 @@ class Llama:
 
 def _chunk(server: str, event: Json, top: int, gaps: Gaps) -> Chunk:
     """Raises Gap when ids are missing that the text does not tell."""
-    ids: list[int] = event.get("tokens") or []
+    ids = token_ids(event.get("tokens")) or []
     if event.get("stop"):
         cached = (event.get("timings") or {}).get("cache_n")
         return Chunk((), _finish(event), cached=cached)
