@@ -77,12 +77,23 @@ class Engine(Protocol):
         """Teacher-forced reading: one `Scored` for each position from `start` (at least 1) to the end."""
         ...
 
-    async def warm(self, prompt: Sequence[int]) -> None:
-        """Fills the cache with `prompt` and produces nothing."""
+    async def warm(self, prompt: Sequence[int], session: str = "") -> None:
+        """Fills the cache with `prompt` and produces nothing; `session` as in Params. Cancelling it is quick, and what
+        has been read by then stays in the cache."""
         ...
 
     async def aclose(self) -> None:
         """Frees what the engine holds; running generations are aborted."""
+        ...
+
+
+@runtime_checkable
+class ReadsAlong(Protocol):
+    """An engine that knows whether filling its cache while the other model writes saves time."""
+
+    @property
+    def stride(self) -> int:
+        """How many new tokens are worth a call of `warm`; 0 where none are, or while that is not known."""
         ...
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx2
 
 from relaygen.chat import ChatTemplate
@@ -27,6 +29,7 @@ BROKEN = {
     "abort": '{"choices": [{"token_ids": [], "finish_reason": "abort"}],'
     ' "meta_info": {"completion_tokens": 0, "finish_reason": {"type": "abort"}}}',
 }
+BLOCK = 16  # tokens that are cached together
 EXACT = ("vllm", "sglang", "llama-server")
 
 
@@ -54,7 +57,9 @@ class Answer:
 class FakeServer:
     """Continues any prefix of prompt + completion, or, when it is `free`, anything with the alphabet.
 
-    `faults` are used up, one a request, None for a good one. `running` is what the metrics say.
+    `faults` are used up, one a request, None for a good one. `running` is what the metrics say. With a `memory`, which
+    holds what it has read and written, it tells what of a prompt it finds there (`hits`: tokens of each prompt, and
+    those that were found); else it makes that up.
     """
 
     dialect: str
@@ -68,6 +73,8 @@ class FakeServer:
     free: bool = False
     tokenizer: Tokenizer = TOKENIZER
     caches: bool = True
+    memory: list[list[int]] | None = None
+    hits: list[tuple[int, int]] = field(default_factory=list)
     running: int = 0
     requests: list[Json] = field(default_factory=list)
     aborted: list[str] = field(default_factory=list)
@@ -107,12 +114,15 @@ class FakeServer:
             headers = dict(fault.headers)
             return httpx2.Response(fault.status, json={"error": {"message": "out of luck"}}, headers=headers)
         events = list(self._events(path, body))
+        known = self._remember(body)
         if not body.get("stream"):
             return httpx2.Response(200, json=events[-1])
         kind = "application/x-ndjson" if path == "/api/generate" else "text/event-stream"
-        return httpx2.Response(200, headers={"content-type": kind}, content=self._lines(path, events, fault))
+        return httpx2.Response(200, headers={"content-type": kind}, content=self._lines(path, events, fault, known))
 
-    async def _lines(self, path: str, events: list[Json], fault: Fault | None) -> AsyncIterator[bytes]:
+    async def _lines(
+        self, path: str, events: list[Json], fault: Fault | None, known: list[int]
+    ) -> AsyncIterator[bytes]:
         form = "%s\n" if path == "/api/generate" else "data: %s\n\n"
         for i, event in enumerate(events):
             if fault and i == fault.after:
@@ -124,8 +134,10 @@ class FakeServer:
                     return
                 yield (form % BROKEN[fault.kind]).encode()
                 return
+            await anyio.lowlevel.checkpoint()
             if path != "/api/generate":
                 yield b": keep-alive\n\n"
+            known += new_ids(event)
             yield (form % json.dumps(event)).encode()
         if path.startswith("/v1"):
             yield b"data: [DONE]\n\n"
@@ -134,6 +146,24 @@ class FakeServer:
         from tests.engines.openai import wires
 
         return wires.EVENTS[path](self, body)
+
+    def cached(self, prompt: list[int]) -> int:
+        """How many of the prompt's ids are in the cache: whole blocks on vLLM, never all of them."""
+        block = BLOCK if self.dialect == "vllm" else 1
+        if self.memory is None:
+            return (len(prompt) - 1) // block * block
+        same = ((a == b for a, b in zip(prompt[:-1], known, strict=False)) for known in self.memory)
+        return max((sum(accumulate(each, min)) for each in same), default=0) // block * block
+
+    def _remember(self, body: Json) -> list[int]:
+        """Counts what is found of a prompt that is to be continued, and begins a new piece of memory."""
+        prompt = body.get("prompt", body.get("input_ids"))
+        known = list(prompt) if isinstance(prompt, list) else []
+        if self.memory is not None:
+            if body.get("stream"):
+                self.hits.append((len(known), self.cached(known)))
+            self.memory.append(known)
+        return known
 
     def answer(self, prompt: list[int] | str, limit: int, stop_ids: list[int], stops: list[str]) -> Answer:
         """What follows the prompt, up to the first stop."""
@@ -154,6 +184,13 @@ class FakeServer:
             if len(written) == limit:
                 break
         return Answer(written, "length")
+
+
+def new_ids(event: Json) -> list[int]:
+    """The token ids that an event brings."""
+    choice = (event.get("choices") or [{}])[0]
+    ids: list[int] = choice.get("token_ids") or event.get("tokens") or event.get("output_ids", [])[-1:]
+    return ids
 
 
 def rendered(body: Json) -> str:

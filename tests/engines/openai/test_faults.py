@@ -9,6 +9,7 @@ import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.clock import BACKEND, Skipping
 from tests.engines.openai.fakes import EXACT, OWNERS, PROMPT, TOKENIZER, FakeServer, Fault, engine_on
 from tests.engines.openai.test_engine import PARAMS, shown, write
 
@@ -17,6 +18,13 @@ from relaygen.engines.openai.faults import ServerFault
 from relaygen.errors import UsageError
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, type[Skipping]]]:
+    return BACKEND
+
+
 TEXT = "One, two, three."
 BROKEN = ["cut", "end", "garbage", "error", "stall"]
 QUICK: dict[str, Any] = {"first_token_seconds": 0.05, "token_seconds": 0.05}

@@ -60,6 +60,8 @@ class Dialect(Protocol):
     """Most stop texts that the server takes."""
     tops: bool
     """Whether the most probable tokens of a position can be had."""
+    stride: int
+    """How many new tokens are worth a call of `warm`; 0 where there is no such call."""
 
     def stream(self, client: Client, span: Span) -> AsyncGenerator[Chunk, None]:
         """Runs a span. Closing it aborts. Raises ServerFault."""
@@ -69,7 +71,7 @@ class Dialect(Protocol):
         """See `Engine.score`. Raises UsageError when this server can't."""
         ...
 
-    async def warm(self, client: Client, model: str, prompt: Sequence[int]) -> None:
+    async def warm(self, client: Client, model: str, prompt: Sequence[int], session: str = "") -> None:
         """See `Engine.warm`."""
         ...
 

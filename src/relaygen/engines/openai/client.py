@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
@@ -57,12 +56,14 @@ class Client:
             self._check(response)
             return self._object(response.content)
 
-    async def call(self, path: str, body: Json | None = None, *, seconds: float = 0.0) -> Json:
+    async def call(self, path: str, body: Json | None = None, *, session: str = "", seconds: float = 0.0) -> Json:
         """GET, or POST with a body; the object that comes back. Raises ServerFault."""
         limit = seconds or self._settings.first_token_seconds or None
         with self._faults(), _limited(limit, "did not answer"):
             method = "POST" if body is not None else "GET"
-            response = await self._pool().request(method, root_of(self.url) + path, json=body)
+            response = await self._pool().request(
+                method, root_of(self.url) + path, json=body, headers=_of_session(session)
+            )
             self._check(response)
             return self._object(response.content)
 
@@ -81,7 +82,7 @@ class Client:
         first event, the next one or the end takes too long.
         """
         clock = _Clock(self._settings)
-        headers = STREAM_HEADERS | ({"X-Session-ID": session} if session else {})
+        headers = STREAM_HEADERS | _of_session(session)
         with self._faults():
             http = self._pool()
             request = http.build_request("POST", root_of(self.url) + path, json=body, headers=headers)
@@ -174,8 +175,8 @@ class _Clock:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
-        self._end = time.monotonic() + settings.total_seconds if settings.total_seconds else None
-        self._first = time.monotonic() + settings.first_token_seconds if settings.first_token_seconds else None
+        self._end = anyio.current_time() + settings.total_seconds if settings.total_seconds else None
+        self._first = anyio.current_time() + settings.first_token_seconds if settings.first_token_seconds else None
         self._started = False
 
     def tick(self) -> None:
@@ -183,7 +184,7 @@ class _Clock:
 
     @contextmanager
     def limit(self) -> Iterator[None]:
-        now, settings = time.monotonic(), self._settings
+        now, settings = anyio.current_time(), self._settings
         if self._started:
             limits = [(settings.token_seconds or None, f"sent no token for {settings.token_seconds:g} s")]
         else:
@@ -226,6 +227,11 @@ def _detail(response: httpx2.Response) -> str:
     inner = error.get("error", error) if isinstance(error, dict) else error
     message = (inner.get("message") or inner.get("detail")) if isinstance(inner, dict) else inner
     return str(message or "")
+
+
+def _of_session(session: str) -> dict[str, str]:
+    """What routers go by to keep a generation on one server."""
+    return {"X-Session-ID": session} if session else {}
 
 
 def _tls(settings: ServerSettings) -> ssl.SSLContext | bool:

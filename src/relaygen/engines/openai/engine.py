@@ -101,6 +101,11 @@ class ServerEngine:
         return hashlib.sha256(f"server {self.name}".encode()).hexdigest()[:16]
 
     @property
+    def stride(self) -> int:
+        """See `ReadsAlong.stride`; 0 until a server has said that it found a prompt's tokens in its cache."""
+        return self.dialect.stride if self.counts.cached else 0
+
+    @property
     def clients(self) -> list[Client]:
         """One for each server, for probes."""
         return self._replicas.clients
@@ -143,7 +148,7 @@ class ServerEngine:
 
     async def warm(self, prompt: Sequence[int], session: str = "") -> None:
         """See `Engine.warm`; on the server that the generation `session` is on."""
-        await self._again(session, lambda client: self.dialect.warm(client, self.served.model, prompt))
+        await self._again(session, lambda client: self.dialect.warm(client, self.served.model, prompt, session))
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
@@ -211,17 +216,20 @@ class ServerEngine:
                         break
                 leg.read(chunk.finish, exact=self.exact, name=self.name)
                 if leg.over:
-                    if chunk.finish or leg.written[-1] in span.stop_ids or len(leg.written) == leg.limit:
+                    if chunk.finish or leg.ends_with(span):
                         await self._drain(chunks, leg)
                     return
 
     async def _drain(self, chunks: AsyncGenerator[Chunk, None], leg: Leg) -> None:
-        """Reads what the server has to say behind the last token, so that the connection can be used again."""
+        """Reads what the server has to say behind the last token, so that the connection can be used again. One that
+        goes on writing is not listened to."""
         with anyio.move_on_after(DRAIN_SECONDS):
             try:
                 async for chunk in chunks:
                     self.counts.report(chunk.cached)
                     self._overran(leg, len(chunk.tokens))
+                    if chunk.tokens:
+                        return
             except ServerFault:
                 return  # the text is complete; what the server says now changes nothing
 

@@ -25,6 +25,7 @@ class Llama:
     exact = True
     stop_limit = 64
     tops = True
+    stride = 16
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -56,8 +57,9 @@ class Llama:
             "llama-server can't score a given text; score with vLLM, SGLang or a local model (relaygen convert)."
         )
 
-    async def warm(self, client: Client, model: str, prompt: Sequence[int]) -> None:
-        await client.call("/completion", {"prompt": list(prompt), "n_predict": 0, "cache_prompt": True})
+    async def warm(self, client: Client, model: str, prompt: Sequence[int], session: str = "") -> None:
+        body = {"prompt": list(prompt), "n_predict": 0, "cache_prompt": True}
+        await client.call("/completion", body, session=session)
 
     async def tokenize(self, client: Client, model: str, text: str) -> list[int] | None:
         body = {"content": text, "add_special": False, "parse_special": True}

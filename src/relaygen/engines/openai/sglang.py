@@ -37,6 +37,7 @@ class Sglang:
     exact = True
     stop_limit = 32
     tops = True
+    stride = 32
 
     async def stream(self, client: Client, span: Span) -> AsyncGenerator[Chunk, None]:
         """Aborts with the server's own call before the connection goes: some versions ran on without it."""
@@ -86,9 +87,9 @@ class Sglang:
             for row, top in zip(chosen, tops, strict=True)
         ]
 
-    async def warm(self, client: Client, model: str, prompt: Sequence[int]) -> None:
+    async def warm(self, client: Client, model: str, prompt: Sequence[int], session: str = "") -> None:
         body = {"input_ids": list(prompt), "sampling_params": {"max_new_tokens": 0, "temperature": 0}}
-        await client.call("/generate", body)
+        await client.call("/generate", body, session=session)
 
     async def tokenize(self, client: Client, model: str, text: str) -> list[int] | None:
         body = {"model": model, "prompt": text, "add_special_tokens": False}

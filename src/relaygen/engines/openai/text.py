@@ -20,6 +20,7 @@ class Text:
     exact = False
     stop_limit = 0
     tops = False
+    stride = 0
 
     async def stream(self, client: Client, span: Span) -> AsyncGenerator[Chunk, None]:
         body = {
@@ -49,7 +50,7 @@ class Text:
             f"A server of the kind {self.name} can't score a text; score with vLLM, SGLang or a local model."
         )
 
-    async def warm(self, client: Client, model: str, prompt: Sequence[int]) -> None:
+    async def warm(self, client: Client, model: str, prompt: Sequence[int], session: str = "") -> None:
         """Nothing: there is no way to fill the cache that is sure to produce no text."""
 
     async def tokenize(self, client: Client, model: str, text: str) -> list[int] | None:
@@ -103,5 +104,5 @@ class Ollama(Text):
         if not finished:
             raise ServerFault(f"{client.url} broke off before the end of its answer.", again=True)
 
-    async def warm(self, client: Client, model: str, prompt: Sequence[int]) -> None:
+    async def warm(self, client: Client, model: str, prompt: Sequence[int], session: str = "") -> None:
         """Nothing, as above."""

@@ -44,6 +44,7 @@ class Vllm:
     exact = True
     stop_limit = 128
     tops = True
+    stride = 64  # whole blocks alone are kept, and the one token that has to be written costs a step
 
     async def stream(self, client: Client, span: Span) -> AsyncGenerator[Chunk, None]:
         finished = False
@@ -71,9 +72,9 @@ class Vllm:
         expect(len(rows) == len(tokens), client.url, "did not score every token")
         return [_scored(client.url, id, row) for id, row in zip(tokens[start:], rows[start:], strict=True)]
 
-    async def warm(self, client: Client, model: str, prompt: Sequence[int]) -> None:
+    async def warm(self, client: Client, model: str, prompt: Sequence[int], session: str = "") -> None:
         body = {"model": model, "prompt": list(prompt), "max_tokens": 1, "temperature": 0}
-        await client.call("/v1/completions", body)
+        await client.call("/v1/completions", body, session=session)
 
     async def tokenize(self, client: Client, model: str, text: str) -> list[int] | None:
         body = {"model": model, "prompt": text, "add_special_tokens": False}
