@@ -6,6 +6,7 @@ Time-outs are then exact and cost nothing, however busy the machine is. For code
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 
@@ -20,8 +21,11 @@ class Skipping(asyncio.SelectorEventLoop):
         return self._now
 
     def _run_once(self) -> None:
-        if not self._ready and self._scheduled:
-            self._now = max(self._now, self._scheduled[0].when())
+        waiting = [timer.when() for timer in self._scheduled if not timer.cancelled()]
+        if not self._ready and waiting:
+            self._now = max(self._now, min(waiting))
+            if self._now == math.inf:
+                raise RuntimeError("nothing will ever happen again")
         super()._run_once()  # type: ignore[misc]
 
 

@@ -60,6 +60,8 @@ class Dialect(Protocol):
     """Most stop texts that the server takes."""
     tops: bool
     """Whether the most probable tokens of a position can be had."""
+    health: str
+    """The path that answers with status 200 when the server can work."""
     stride: int
     """How many new tokens are worth a call of `warm`; 0 where there is no such call."""
 
@@ -95,11 +97,11 @@ def first_choice(event: Json) -> Json | None:
 
 
 def token_ids(value: Any) -> list[int] | None:
-    """The ids in an answer; None where there is no list. Raises TypeError for anything that is no id."""
-    if not isinstance(value, list):
+    """The ids in an answer; None where there are none. Raises TypeError for anything that is not a list of ids."""
+    if value is None:
         return None
-    if wrong := [id for id in value if type(id) is not int or id < 0]:
-        raise TypeError(f"{len(wrong)} of the token ids are none")
+    if not isinstance(value, list) or any(type(id) is not int or id < 0 for id in value):
+        raise TypeError("these are no token ids")
     return value
 
 

@@ -40,6 +40,8 @@ class Client:
         self._secrets = [value for value in (settings.api_key(), *self._headers.values()) if value]
         if key := settings.api_key():
             self._headers["Authorization"] = f"Bearer {key}"
+        if wrong := [name for name, value in self._headers.items() if not (value.isascii() and value.isprintable())]:
+            raise UsageError(f"The header {wrong[0]} of {url} can't be sent: only printable ASCII characters can.")
         self._transport = transport
         self._tls = _tls(settings)
         self._http: httpx2.AsyncClient | None = None
@@ -66,6 +68,14 @@ class Client:
             )
             self._check(response)
             return self._object(response.content)
+
+    async def well(self, path: str) -> bool:
+        """Whether a GET is answered with success, within the time to connect."""
+        try:
+            with self._faults(), _limited(self._settings.connect_seconds or None, "did not answer"):
+                return (await self._pool().get(root_of(self.url) + path)).is_success
+        except ServerFault:
+            return False
 
     async def text(self, path: str) -> str:
         """GET for what is no JSON, such as metrics; "" when the server has no such page."""
@@ -151,6 +161,10 @@ class Client:
             text = text.replace(secret, "***")
         return " ".join(text.split())[:LONGEST_DETAIL]
 
+    def _shown(self, error: Exception) -> Exception | None:
+        """The error, where a traceback may show it."""
+        return None if any(secret in str(error) for secret in self._secrets) else error
+
     @contextmanager
     def _faults(self) -> Iterator[None]:
         """Turns what the library raises into ServerFault."""
@@ -160,10 +174,11 @@ class Client:
             limit = self._settings.connect_seconds
             raise ServerFault(f"{self.url} can't be reached within {limit:g} s.", again=True) from error
         except httpx2.ConnectError as error:
-            raise ServerFault(f"{self.url} can't be reached: {self._clean(str(error))}", again=True) from error
+            detail = self._clean(str(error))
+            raise ServerFault(f"{self.url} can't be reached: {detail}", again=True) from self._shown(error)
         except httpx2.HTTPError as error:
             detail = self._clean(str(error)) or type(error).__name__
-            raise ServerFault(f"{self.url} broke off: {detail}", again=True) from error
+            raise ServerFault(f"{self.url} broke off: {detail}", again=True) from self._shown(error)
         except TimeoutError as error:
             raise ServerFault(f"{self.url} {error}.", again=True) from error
         except (ValueError, RecursionError) as error:

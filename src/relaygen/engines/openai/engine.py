@@ -117,7 +117,7 @@ class ServerEngine:
         the same model; what was yielded is never repeated. Raises UsageError when the top-2 can't be had."""
         leg = self._begin(prompt, params, until)
         while not leg.over:
-            replica = self._replicas.choose(params.session)
+            replica = await self._replica(params.session)
             before = len(leg.written)
             try:
                 async with aclosing(self._request(replica, leg)) as tokens:
@@ -158,11 +158,20 @@ class ServerEngine:
             self._on_close()
             self._on_close = None
 
+    async def _replica(self, session: str) -> Replica:
+        """The server for the next request. One that has failed is asked for its health first, if there are others."""
+        for _ in range(len(self._replicas) - 1):
+            replica = self._replicas.choose(session)
+            if not replica.failures or await replica.client.well(self.dialect.health):
+                return replica
+            self._replicas.failed(replica)
+        return self._replicas.choose(session)
+
     async def _again(self, session: str, call: Callable[[Client], Awaitable[T]]) -> T:
         """A call that has no effect when it fails, and may be made again."""
         attempt = 1
         while True:
-            replica = self._replicas.choose(session)
+            replica = await self._replica(session)
             try:
                 with reading(replica.client.url):
                     answer = await call(replica.client)

@@ -25,6 +25,7 @@ class Llama:
     exact = True
     stop_limit = 64
     tops = True
+    health = "/health"
     stride = 16
 
     def __init__(self, tokenizer: Tokenizer) -> None:

@@ -37,6 +37,7 @@ class Sglang:
     exact = True
     stop_limit = 32
     tops = True
+    health = "/health"
     stride = 32
 
     async def stream(self, client: Client, span: Span) -> AsyncGenerator[Chunk, None]:

@@ -20,6 +20,7 @@ class Text:
     exact = False
     stop_limit = 0
     tops = False
+    health = "/v1/models"
     stride = 0
 
     async def stream(self, client: Client, span: Span) -> AsyncGenerator[Chunk, None]:

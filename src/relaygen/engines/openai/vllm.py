@@ -44,6 +44,7 @@ class Vllm:
     exact = True
     stop_limit = 128
     tops = True
+    health = "/health"
     stride = 64  # whole blocks alone are kept, and the one token that has to be written costs a step
 
     async def stream(self, client: Client, span: Span) -> AsyncGenerator[Chunk, None]:
