@@ -41,6 +41,7 @@ AT_ONCE = [
     Fault("status", status=500),
     Fault("status", status=503),
 ]
+BREAKS = [(d, k) for d in EXACT for k in ANYWHERE if (d, k) != ("llama-server", "abort")]  # which it has no event for
 FOR_GOOD = [Fault("status", status=404), Fault("echo")]  # what no second attempt mends
 LIMITS: dict[str, Any] = {
     "first_token_seconds": 30.0,
@@ -77,9 +78,15 @@ class Setting:
             for faults in self.faults.get(role, [[]])
         ]
 
+    def engines(self) -> dict[Role, ServerEngine]:
+        return {role: engine_on(*self.servers(role), **LIMITS) for role in Role}
+
     def run(self) -> Outcome:
-        engines = {role: engine_on(*self.servers(role), **LIMITS) for role in Role}
-        return anyio.run(outcome, engines, self.options, backend=BACKEND[0], backend_options=BACKEND[1])
+        return anyio.run(outcome, self.engines(), self.options, backend=BACKEND[0], backend_options=BACKEND[1])
+
+    async def twice(self) -> tuple[Outcome, Outcome]:
+        engines = self.engines()
+        return await outcome(engines, self.options), await outcome(engines, self.options)
 
 
 async def outcome(engines: dict[Role, ServerEngine], options: Options) -> Outcome:
@@ -95,6 +102,7 @@ async def outcome(engines: dict[Role, ServerEngine], options: Options) -> Outcom
         failure, trace = error, error.trace
     assert trace
     seconds = anyio.current_time() - began
+    await anyio.wait_all_tasks_blocked()  # the event loop closes the stub's own generators
     return Outcome(trace, "".join(shown), failure, seconds, len(asyncio.all_tasks()) - before)
 
 
@@ -137,8 +145,7 @@ def one(role: Role, fault: Fault, request: int, *more: Fault) -> dict[Role, list
     return {role: [[*[None] * request, fault, *more]]}
 
 
-@pytest.mark.parametrize("kind", ANYWHERE)
-@pytest.mark.parametrize("dialect", EXACT)
+@pytest.mark.parametrize(("dialect", "kind"), BREAKS)
 def test_a_stream_that_breaks_anywhere(dialect: str, kind: str) -> None:
     """With one server for each model, alone or with the other model as a stand-in."""
     for i, (role, request, event) in enumerate(places(dialect)):
@@ -151,8 +158,7 @@ def test_a_stream_that_breaks_anywhere(dialect: str, kind: str) -> None:
             assert str(found.error).startswith(f"The {role} model")
 
 
-@pytest.mark.parametrize("kind", ANYWHERE)
-@pytest.mark.parametrize("dialect", EXACT)
+@pytest.mark.parametrize(("dialect", "kind"), BREAKS)
 def test_another_replica_goes_on_wherever_a_stream_breaks(dialect: str, kind: str) -> None:
     for role, request, event in list(places(dialect))[ANYWHERE.index(kind) % 3 :: 3]:
         faults = {role: [one(role, Fault(kind, event), request)[role][0]] * 2}
@@ -189,12 +195,15 @@ def test_what_no_attempt_mends_is_told_at_once(dialect: str, fault: Fault) -> No
 
 @pytest.mark.parametrize("dialect", EXACT)
 def test_a_server_that_is_killed_and_started_again(dialect: str) -> None:
-    """It breaks off, refuses two connections, and is back: for the generation that it broke when that has nobody else
-    and had nothing yet, for the next one in any case."""
-    for role, request, event in places(dialect):
-        found = Setting(dialect, one(role, Fault("cut", event), request, Fault("refused"))).run()
-        check(found)
-        assert (found.error is None) == (event == 0)
+    """It breaks off, refuses a connection and is back: the generation goes on where nothing of the segment was there
+    yet, and the next one is whole in any case."""
+    for role, request, event in list(places(dialect))[::2]:
+        setting = Setting(dialect, one(role, Fault("cut", event), request, Fault("refused")))
+        first, second = anyio.run(setting.twice, backend=BACKEND[0], backend_options=BACKEND[1])
+        check(first)
+        assert first.error is None or event > 0
+        check(second)
+        assert second.error is None
 
 
 @pytest.mark.parametrize("dialect", EXACT)

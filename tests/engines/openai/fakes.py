@@ -61,8 +61,8 @@ class FakeServer:
     """Continues any prefix of prompt + completion, or, when it is `free`, anything with the alphabet.
 
     `faults` are used up, one a request, None for a good one. `running` is what the metrics say, and it is `down` for
-    those who ask for its health. With a `memory`, which holds what it has read and written, it tells what of a prompt it
-    finds there (`hits`: tokens of each prompt, and those that were found); else it makes that up. `sent` counts the
+    those who ask for its health. With a `memory`, which holds what it has read and written, it tells what of a prompt
+    it finds there (`hits`: tokens of each prompt, and those that were found); else it makes that up. `sent` counts the
     events of each stream that were read.
     """
 
