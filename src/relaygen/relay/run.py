@@ -83,6 +83,8 @@ class Run:
     ending: Ending = Ending.ABORTED
     why: str = ""
     seconds: float = 0.0
+    past: int = 0
+    """Tokens that the engine had written behind `tokens` before it was stopped."""
 
     async def stream(
         self, prompt: list[int], offset: int, before: str, options: Options
@@ -96,6 +98,7 @@ class Run:
         matcher = Matcher(self.until, self.engine.tokenizer, before=before, min_tokens=self.min_tokens)
         borders = Borders(self.engine.tokenizer)
         count, shown, lookahead = 0, 0, self.until.lookahead
+        past = self._past
         if self.max_tokens > 0:  # else there is no room, not even for asking
             async with aclosing(self.engine.stream(prompt, self._params(options, offset), matcher)) as stream:
                 async for token in stream:
@@ -112,6 +115,7 @@ class Run:
                         self.ending = Ending.REPETITION
                         break
         self._conclude(matcher)
+        self.past = self._past - past
         if self.whole_characters:
             self.kept = borders.within(self.kept)
         self.seconds = time.perf_counter() - began
@@ -121,7 +125,11 @@ class Run:
     @property
     def overrun(self) -> int:
         """Tokens past the end that were generated and dropped; an end of sequence is not one of them."""
-        return len(self.tokens) - self.kept - (self.ending is Ending.EOS)
+        return len(self.tokens) - self.kept - (self.ending is Ending.EOS) + self.past
+
+    @property
+    def _past(self) -> int:
+        return self.tally.overrun if self.tally else 0
 
     def _params(self, options: Options, offset: int) -> Params:
         return Params(

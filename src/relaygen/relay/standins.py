@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from relaygen.errors import EngineError
@@ -9,6 +10,7 @@ from relaygen.policies.base import Ask, Draft, Insert, Instruction, Read, Write
 from relaygen.relay.options import Options
 from relaygen.types import LARGE, SMALL, Role
 
+logger = logging.getLogger(__name__)
 OTHER = {LARGE: SMALL, SMALL: LARGE}
 
 
@@ -33,4 +35,5 @@ class StandIns:
         if OTHER[role] in self._gone:
             return ""
         self._gone.add(role)
-        return f"The {role} model failed and the {OTHER[role]} one went on: {error}"
+        logger.warning("%s", error)  # the note may be read by those who should not learn of addresses
+        return f"{error.model} failed and the {OTHER[role]} one went on."
