@@ -66,7 +66,7 @@ def test_only_the_combinations_that_were_used_last_are_kept(pair: dict[Role, Eng
 
 @pytest.mark.parametrize(
     ("name", "options", "complaint"),
-    [("nothing", {}, "no engine 'nothing'"), ("speculative", {"j": 1}, "no option j; it has draft, k, adaptive")],
+    [("nothing", {}, "no engine 'nothing'"), ("speculative", {"j": 1}, "no option j; it has k")],
 )
 def test_what_can_not_be_wrapped_is_one_sentence(
     pair: dict[Role, Engine], name: str, options: dict[str, Any], complaint: str
