@@ -68,6 +68,7 @@ class FakeServer:
     free: bool = False
     tokenizer: Tokenizer = TOKENIZER
     caches: bool = True
+    well: bool = True
     running: int = 0
     requests: list[Json] = field(default_factory=list)
     aborted: list[str] = field(default_factory=list)
@@ -81,6 +82,8 @@ class FakeServer:
         if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
             said = request.headers.get("authorization", "nothing")
             return httpx2.Response(401, json={"error": {"message": f"Incorrect API key: {said}"}})
+        if path == "/health":
+            return httpx2.Response(200 if self.well else 503)
         if path == "/v1/models":
             return httpx2.Response(200, json={"data": [self._card()]})
         if path == "/props":

@@ -23,6 +23,7 @@ Transport = httpx2.MockTransport | None
 LARGEST_EVENT = 64 << 20  # a first event echoes the prompt's ids, and scores come in one piece
 LONGEST_DETAIL = 300
 ASK_SECONDS = 30.0  # for the questions before there is an event loop
+LONGEST_LOOK = 5.0  # seconds for a look at whether a server is there, where no other limit is set
 MOST_CONNECTIONS = 512  # further requests wait for one
 STREAM_HEADERS = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
 
@@ -71,6 +72,16 @@ class Client:
         with self._faults(), _limited(self._settings.connect_seconds or None, "did not answer"):
             response = await self._pool().get(root_of(self.url) + path)
             return response.text if response.is_success else ""
+
+    async def answers(self, path: str) -> bool:
+        """Whether the server is there and not failing, found out on a new connection."""
+        limit = self._settings.connect_seconds or LONGEST_LOOK
+        try:
+            with self._faults(), _limited(limit, "did not answer"):
+                async with httpx2.AsyncClient(**self._options(), timeout=None, transport=self._transport) as http:
+                    return (await http.get(root_of(self.url) + path)).status_code < 500
+        except ServerFault:
+            return False
 
     async def events(
         self, path: str, body: Json, *, session: str = "", lines: bool = False

@@ -18,6 +18,8 @@ from relaygen.files import read_json
 from relaygen.tokenizer import Tokenizer
 
 OWNERS = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "llama-server", "library": "ollama"}
+HEALTH = {"vllm": "/health", "llama-server": "/health"}
+"""What tells whether a server is well; others are asked for their models. (SGLang's generates a token for it.)"""
 TEXT_CONTEXT = 8192  # tokens, for servers that do not say
 
 
