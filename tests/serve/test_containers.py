@@ -27,7 +27,7 @@ GATEWAY = COMPOSE["services"]["gateway"]
 
 def instruction(name: str) -> str:
     """The arguments of the last instruction with this name."""
-    return re.findall(rf"^{name} (.*)$", DOCKERFILE, re.MULTILINE)[-1]
+    return str(re.findall(rf"^{name} (.*)$", DOCKERFILE, re.MULTILINE)[-1])
 
 
 def entry_point() -> list[str]:

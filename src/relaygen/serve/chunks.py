@@ -49,8 +49,8 @@ class Chunks:
             self._offsets[index] += len(event.text)
         if self._relay:
             for i, chunk in enumerate(chunks):
-                tokens = 0 if i else len(event.tokens)
-                chunk["relay"] = {"role": event.role, "thinking": event.thinking, "tokens": tokens}
+                count = 0 if i else len(event.tokens)
+                chunk["relay"] = {"role": event.role, "thinking": event.thinking, "tokens": count}
         return chunks
 
     def _segment(self, segment: Segment) -> Reply:

@@ -79,7 +79,8 @@ def serve_settings(table: Mapping[str, Any]) -> ServeSettings:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(["serve", *map(str, first["loc"])])
-        raise UsageError(f"The configuration is not valid: {place}: {first['msg']}.") from error
+        reason = "there is no such setting" if first["type"] == "unexpected_keyword_argument" else first["msg"]
+        raise UsageError(f"The configuration is not valid: {place}: {reason}.") from error
 
 
 def is_loopback(host: str) -> bool:
