@@ -254,6 +254,6 @@ async def test_health_tells_which_servers_answer() -> None:
     servers = [FakeServer("vllm", "x"), FakeServer("vllm", "x")]
     engine = engine_on(*servers)
     assert await engine.health() == [True, True]
-    servers[1].well = False
+    servers[1].down = True
     assert await engine.health() == [True, False]
     await engine.aclose()
