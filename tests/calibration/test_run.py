@@ -69,6 +69,9 @@ async def test_the_easy_cue_is_found_and_the_hard_one_is_not(tmp_path: Path) -> 
     assert "The digits" in verdicts  # discovered
     assert profile.evidence is not None
     assert "Hence" in profile.evidence.unseen
+    assert profile.doubt is not None
+    assert profile.doubt.guarded is None  # small errs at digits, and there are none behind "Thus"
+    assert profile.doubt.sentence is not None
 
 
 async def test_the_same_seeds_give_the_same_bytes(tmp_path: Path) -> None:
