@@ -18,7 +18,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from urllib.error import URLError
@@ -73,18 +73,13 @@ class Server:
     def stop(self) -> None:
         """Ends it, and whatever it has started."""
         self._signal(signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            self.kill()
+        self.kill()
 
     def _signal(self, number: int) -> None:
-        try:
+        with suppress(ProcessLookupError):  # all of the group have ended
             os.killpg(self._process.pid, number)
-        except ProcessLookupError:
-            pass  # all of the group have ended
 
 
 @contextmanager
@@ -134,6 +129,7 @@ def _vllm(python: str, role: str, folder: Path, logs: Path) -> Server:
         "OMP_NUM_THREADS": "1",  # threads that wait for each other on a crowded machine cost more than they bring
         "HF_HUB_OFFLINE": "1",
         "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_SERVER_DEV_MODE": "1",  # lets a benchmark empty the prefix cache
     }
     command = [python, "-m", "vllm.entrypoints.openai.api_server", *words, *flags]
     return Server(command, port, logs / f"vllm-{role}.log", env)

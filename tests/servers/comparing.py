@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from relaygen.types import Trace
 
 TIE = 1e-3
-"""The margin below which servers may choose another token: sums in another order move probabilities by less than that."""
+"""The margin below which servers may choose another token: sums in another order move margins by about as much."""
 
 
 @dataclass
@@ -34,10 +34,10 @@ class Tally:
             assert gap < TIE, f"{self.what}: differs where the margin is {gap:.4f}"
 
     def __str__(self) -> str:
-        ties = f", {len(self.ties)} near ties (margins {', '.join(f'{m:.1e}' for m in self.ties)})" if self.ties else ""
+        ties = f" ({', '.join(f'{margin:.1e}' for margin in self.ties)})" if self.ties else ""
         return (
-            f"{self.what}: {self.equal} of {self.equal + len(self.ties)} generations equal, {self.tokens} tokens{ties}; "
-            f"probabilities of the tokens differ by {self.largest_gap:.1e} at most"
+            f"{self.what}: {self.equal} of {self.equal + len(self.ties)} generations equal, {self.tokens} tokens, "
+            f"{len(self.ties)} near ties{ties}; the tokens' probabilities differ by {self.largest_gap:.1e} at most"
         )
 
 

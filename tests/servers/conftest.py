@@ -19,7 +19,7 @@ from relaygen.engines.openai import ServerEngine
 from relaygen.profile import load_profile
 from relaygen.relay import Options, Relay
 from relaygen.types import GREEDY, LARGE, SMALL
-from servers import CONTEXT, ROLES, Server, checkpoints, gguf_files, llama_pair, packaged, vllm_pair
+from servers import ROLES, Server, checkpoints, gguf_files, llama_pair, packaged, vllm_pair
 
 KINDS = ("vllm", "llama-server")
 PROFILE = load_profile("nano").model_copy(update={"fingerprints": None})  # these are the same weights in other formats

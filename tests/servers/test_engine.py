@@ -61,9 +61,7 @@ async def test_segments_join_to_the_whole(engine: ServerEngine) -> None:
     whole = await write(engine, prompt)
     pieces: list[Token] = []
     while len(pieces) < len(whole):
-        pieces += await write(
-            engine, prompt + ids(pieces), sentence_end() | think_end(), most=len(whole) - len(pieces)
-        )
+        pieces += await write(engine, prompt + ids(pieces), sentence_end() | think_end(), most=len(whole) - len(pieces))
     assert same_but_for_ties(whole, pieces)
 
 
@@ -146,7 +144,9 @@ async def test_scores_are_those_of_the_same_weights_in_this_process(
     ours, theirs = await local.score(text), await server.score(text)
     off = max(abs(math.exp(a.logprob) - math.exp(b.logprob)) for a, b in zip(ours, theirs, strict=True))
     margins = max(abs(a.margin - b.margin) for a, b in zip(ours, theirs, strict=True))
-    found.append(f"vllm, scoring {len(text)} tokens: probabilities differ by {off:.1e}, margins by {margins:.1e} at most")
+    found.append(
+        f"vllm, scoring {len(text)} tokens: probabilities differ by {off:.1e}, margins by {margins:.1e} at most"
+    )
     assert max(off, margins) < NEAR
     await server.aclose()
     await local.aclose()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import anyio
 import pytest
-
 from tests.servers.conftest import PROFILE
 
 from relaygen.engines import EngineSettings, create_engine
