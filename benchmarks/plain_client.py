@@ -1,9 +1,9 @@
 """The plain way to relay between two servers, to compare with: one blocking chat request a segment.
 
 It does what the published script is described to do, flaws included: the server cuts at stop strings, every segment
-asks for the list of models again and sends the whole conversation as text, with what was written so far as an unfinished
-message of the assistant. Large writes to a cue (at least five tokens), small to the end of its sentence; `</think>` ends
-the reasoning stage, and small writes the answer.
+asks for the list of models again and sends the whole conversation as text, with what was written so far as an
+unfinished message of the assistant. Large writes to a cue (at least five tokens), small to the end of its sentence;
+`</think>` ends the reasoning stage, and small writes the answer.
 """
 
 from __future__ import annotations

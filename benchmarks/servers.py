@@ -1,10 +1,11 @@
 """What relaying costs beside two vLLM servers, and what a plain client costs on the same ones.
 
-    python nano/servers.py vllm "$(scripts/vllm-environment)"       # prints the three addresses
+    VLLM_MAX_STOP_STRINGS=32 python nano/servers.py vllm "$(scripts/vllm-environment)"      # prints what follows
     python benchmarks/servers.py --large URL --small URL --tokenizer FOLDER -n 40
 
 Ours and the plain client (benchmarks/plain_client.py) write the same problems with the same cues, greedily, in turns,
-each with an empty prefix cache where the servers allow it. Prints one JSON object. The servers' own time is what they
+each with an empty prefix cache where the servers allow it. (vLLM takes four stop texts; the plain client needs one for
+each cue, hence the variable.) Prints one JSON object. The servers' own time is what they
 report: from a request's arrival to its first token, and from token to token.
 """
 
@@ -21,6 +22,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from importlib import metadata
+from itertools import pairwise
 from typing import Any
 from urllib.error import HTTPError
 
@@ -44,7 +46,9 @@ NO_LIMIT = 1 << 20  # tokens of a small segment: the plain client has none
 class Timed(ServerEngine):
     """Notes when the first and the last token of each call came."""
 
-    calls: list[tuple[float, float]]
+    def __init__(self, url: str, settings: ServerSettings) -> None:
+        super().__init__(url, settings)
+        self.calls: list[tuple[float, float]] = []
 
     async def stream(
         self, prompt: Sequence[int], params: Params, until: Matcher | None = None
@@ -115,7 +119,7 @@ class Bench:
 
     def ours(self, question: str, runs: Runs, overhead: Overhead | None = None) -> Trace:
         for engine in self.engines:
-            engine.calls = []
+            engine.calls.clear()
         self._forget()
         before = [page_of(url) for url in self.urls]
         requests = sum(engine.counts.requests for engine in self.engines)
@@ -141,7 +145,7 @@ class Bench:
         overhead.to_first += spent[f"{FIRST}_sum"]
         overhead.firsts += int(spent[f"{FIRST}_count"])
         calls = sorted((*call, i) for i, engine in enumerate(self.engines) for call in engine.calls)
-        pairs = zip(calls, calls[1:], strict=False)
+        pairs = pairwise(calls)
         overhead.gaps += [second[0] - first[1] for first, second in pairs if first[2] != second[2]]
 
     def _forget(self) -> bool:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from tests.servers.comparing import Tally
-from tests.servers.conftest import RealPair
+from tests.servers.conftest import PROFILE, RealPair
 
 from relaygen.engines import create_engine
+from relaygen.policies import create_policy
 from relaygen.problems import NANO_TASKS, ProblemSet
 from relaygen.relay import Relay
 from relaygen.types import LARGE, SMALL
@@ -30,6 +31,18 @@ def test_generations_equal_those_in_this_process(
             tally.add(local.generate(question, policy=policy), relay.generate(question, policy=policy))
     found.append(str(tally))
     assert tally.equal >= count - 1
+
+
+def test_more_cues_than_a_server_stops_at(pair: RealPair, local: Relay, found: list[str]) -> None:
+    """vLLM refuses more than four stop texts."""
+    policy = create_policy("relaygen", PROFILE.model_copy(update={"match": "substring"}))
+    assert len(PROFILE.cues) > 4
+    tally = Tally(f"{pair.kind}, cues as substrings")
+    with pair.relay() as relay:
+        for question in QUESTIONS[:2]:
+            tally.add(local.generate(question, policy=policy), relay.generate(question, policy=policy))
+    found.append(str(tally))
+    assert tally.equal
 
 
 def test_one_model_may_be_in_this_process(

@@ -41,7 +41,7 @@ class Vllm:
 
     name = "vllm"
     exact = True
-    stop_limit = 128
+    stop_limit = 4  # unless VLLM_MAX_STOP_STRINGS says more, which nobody tells us
     tops = True
 
     async def stream(self, client: Client, span: Span) -> AsyncGenerator[Chunk, None]:
