@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from openai import OpenAI
+from openai.types.chat import ChatCompletion
 
 LARGE, SMALL = "large", "small"
 END = "</think>"
@@ -51,32 +53,46 @@ class PlainClient:
             self._segment(SMALL, question, reply, [], budget)
         return reply
 
+    def follow(self, question: str, segments: Sequence[tuple[str, str, int]]) -> Reply:
+        """The same requests for segments that are known (role, text, tokens): so many tokens each, and the known text
+        goes on. What it costs to ask like this, whatever it does to the text."""
+        reply = Reply()
+        for role, text, tokens in segments:
+            exactly = {"min_tokens": tokens, "ignore_eos": True}
+            answer = self._ask(role, question, reply.text, tokens, self._stops[role], exactly)
+            reply.tokens += answer.usage.completion_tokens if answer.usage else 0
+            reply.text += text
+            reply.requests += 1
+        return reply
+
     def _segment(self, role: str, question: str, reply: Reply, stops: list[str], budget: int) -> tuple[str, bool]:
-        client = self._clients[role]
-        model = client.models.list().data[0].id
-        messages = [{"role": "user", "content": question}]
-        if reply.text:
-            messages.append({"role": "assistant", "content": reply.text})
         left = budget - reply.tokens
-        extra = {
-            "add_generation_prompt": not reply.text,
-            "continue_final_message": bool(reply.text),
-            "include_stop_str_in_output": True,
-            "min_tokens": min(MIN_TOKENS, left) if stops and role == LARGE else 0,
-            "skip_special_tokens": False,  # in this vocabulary the thinking tags are special tokens
-            "chat_template_kwargs": {"enable_thinking": True},
-        }
-        answer = client.chat.completions.create(
-            model=model,
-            messages=messages,  # type: ignore[arg-type]
-            max_tokens=left,
-            temperature=0,
-            stop=stops or None,
-            extra_body=extra,
-        )
+        shortest = min(MIN_TOKENS, left) if stops and role == LARGE else 0
+        answer = self._ask(role, question, reply.text, left, stops, {"min_tokens": shortest})
         choice = answer.choices[0]
         piece = choice.message.content or ""
         reply.text += piece
         reply.tokens += answer.usage.completion_tokens if answer.usage else 0
         reply.requests += 1
         return piece, choice.finish_reason == "stop" and any(piece.endswith(stop) for stop in stops)
+
+    def _ask(
+        self, role: str, question: str, text: str, tokens: int, stops: list[str], more: dict[str, Any]
+    ) -> ChatCompletion:
+        client = self._clients[role]
+        messages = [{"role": "user", "content": question}] + [{"role": "assistant", "content": text}] * bool(text)
+        extra = {
+            "add_generation_prompt": not text,
+            "continue_final_message": bool(text),
+            "include_stop_str_in_output": True,
+            "skip_special_tokens": False,  # in this vocabulary the thinking tags are special tokens
+            "chat_template_kwargs": {"enable_thinking": True},
+        }
+        return client.chat.completions.create(
+            model=client.models.list().data[0].id,
+            messages=messages,  # type: ignore[arg-type]
+            max_tokens=tokens,
+            temperature=0,
+            stop=stops or None,
+            extra_body=extra | more,
+        )

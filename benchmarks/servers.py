@@ -35,11 +35,11 @@ from relaygen.problems import NANO_TASKS, ProblemSet
 from relaygen.profile import load_profile
 from relaygen.relay import Options, Relay
 from relaygen.stats import ratio_bootstrap
-from relaygen.types import GREEDY, Token, Trace
+from relaygen.types import GREEDY, SMALL, Token, Trace
 from relaygen.until import Matcher
 
 FIRST, NEXT = "vllm:time_to_first_token_seconds", "vllm:inter_token_latency_seconds"
-BUDGET = 1024
+BUDGET = 512
 NO_LIMIT = 1 << 20  # tokens of a small segment: the plain client has none
 
 
@@ -107,11 +107,11 @@ class Bench:
 
     def __init__(self, large: str, small: str, tokenizer: str) -> None:
         profile = load_profile("nano").model_copy(
-            update={"match": "substring", "chain": False, "answerer": "small", "fingerprints": None}
+            update={"match": "substring", "chain": False, "answerer": SMALL, "fingerprints": None}
         )
         settings = ServerSettings(tokenizer=tokenizer)
         self.engines = [Timed(url, settings) for url in (large, small)]
-        options = Options(sampling=GREEDY, max_tokens=BUDGET, repetition_guard=False, margins=True)
+        options = Options(sampling=GREEDY, max_tokens=BUDGET, repetition_guard=False)
         self.relay = Relay(*self.engines, policy=f"relaygen(max_segment={NO_LIMIT})", profile=profile, options=options)
         self.plain = PlainClient({"large": large, "small": small}, profile.cues)
         self.urls = list(dict.fromkeys([large, small]))
@@ -136,6 +136,14 @@ class Bench:
         self._forget()
         began = time.perf_counter()
         reply = self.plain.generate(question, BUDGET)
+        runs.add(time.perf_counter() - began, reply.tokens, reply.requests, reply.text)
+
+    def follow(self, question: str, trace: Trace, runs: Runs) -> None:
+        """The plain client on the segments of ours."""
+        segments = [(s.role.value, s.text, len(s.tokens)) for s in trace.segments if s.tokens and not s.inserted]
+        self._forget()
+        began = time.perf_counter()
+        reply = self.plain.follow(question, segments)
         runs.add(time.perf_counter() - began, reply.tokens, reply.requests, reply.text)
 
     def _account(self, overhead: Overhead, before: list[dict[str, float]]) -> None:
@@ -188,20 +196,22 @@ def questions(count: int) -> list[str]:
 
 
 def pair_runs(bench: Bench, asked: Sequence[str]) -> dict[str, Any]:
-    ours, theirs, overhead = Runs(), Runs(), Overhead()
+    """Ours and the plain client in turns; the latter freely, and on the segments of ours."""
+    ours, theirs, followed, overhead = Runs(), Runs(), Runs(), Overhead()
     for i, question in enumerate(asked):
         if i % 2:
             bench.theirs(question, theirs)
-            bench.ours(question, ours, overhead)
-        else:
-            bench.ours(question, ours, overhead)
+        trace = bench.ours(question, ours, overhead)
+        bench.follow(question, trace, followed)
+        if not i % 2:
             bench.theirs(question, theirs)
-    numbers = range(len(asked))
     return {
-        "ours": summary(ours) | overhead.report(ours.seconds, numbers),
+        "ours": summary(ours) | overhead.report(ours.seconds, range(len(asked))),
         "plain": summary(theirs),
-        "plain_seconds_by_ours": ratio(theirs.seconds, ours.seconds),
-        "plain_seconds_per_token_by_ours": ratio(per_token(theirs), per_token(ours)),
+        "plain_on_our_segments": summary(followed),
+        "plain_by_ours": ratio(theirs.seconds, ours.seconds),
+        "plain_by_ours_per_token": ratio(per_token(theirs), per_token(ours)),
+        "plain_on_our_segments_by_ours": ratio(followed.seconds, ours.seconds),
         "same_texts": sum(a == b for a, b in zip(ours.texts, theirs.texts, strict=True)),
     }
 
@@ -239,7 +249,8 @@ def main() -> None:
     parser.add_argument("--large", required=True)
     parser.add_argument("--small", required=True)
     parser.add_argument("--tokenizer", required=True)
-    parser.add_argument("-n", type=int, default=40, help="problems")
+    parser.add_argument("-n", type=int, default=40, help="problems for the pair")
+    parser.add_argument("--same", type=int, default=20, help="problems with the large model in both roles")
     given = parser.parse_args()
     asked = questions(given.n)
     pair = Bench(given.large, given.small, given.tokenizer)
@@ -247,7 +258,7 @@ def main() -> None:
     found: dict[str, Any] = {"n": given.n, "cold_caches": pair.cold, "pair": pair_runs(pair, asked)}
     pair.relay.close()
     same = Bench(given.large, given.large, given.tokenizer)
-    found["large_in_both_roles"] = one_model_runs(same, asked)
+    found["large_in_both_roles"] = one_model_runs(same, asked[: given.same])
     same.relay.close()
     found |= {"python": platform.python_version(), "processor": platform.machine(), "cores": os.cpu_count()}
     found["versions"] = {name: metadata.version(name) for name in ("httpx2", "openai")}
