@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,9 @@ def wrap_engine(name: str, large: Engine, small: Engine, options: Mapping[str, A
     """
     if name not in _WRAPPERS:
         raise UsageError(f"There is no engine {name!r} to wrap a model in; there is {', '.join(_WRAPPERS)}.")
+    known = [*signature(_WRAPPERS[name]).parameters][2:]
+    if unknown := [option for option in options if option not in known]:
+        raise UsageError(f"{name} has no option {unknown[0]}; it has {', '.join(known)}.")
     try:
         return _WRAPPERS[name](large, small, **options)
     except (TypeError, ValueError) as error:

@@ -15,11 +15,16 @@ from relaygen.until import Matcher
 
 @dataclass(slots=True)
 class Tally:
-    """What engines that draft tokens did: drafts, those of them that were accepted, passes that verified them."""
+    """What engines did besides the tokens that they yielded: drafts, those of them that were accepted, passes that
+    verified them; tokens that a server had written past the end before it was stopped.
+
+    Drafts behind the token that ended the generation are not counted: nobody asked whether they were right.
+    """
 
     drafted: int = 0
     accepted: int = 0
     passes: int = 0
+    overrun: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +35,7 @@ class Params:
     `top` asks for the most probable tokens of each position, `candidates` of them. `offset` is the position of the
     first new token in the completion: with `sampling.seed` it fixes the random numbers, so that segments do not repeat
     each other's. `session` names the generation: an engine with several servers keeps one on one of them.
-    An engine that drafts tokens counts them in `tally`.
+    What an engine does besides, it counts in `tally`.
     """
 
     max_tokens: int
@@ -75,12 +80,23 @@ class Engine(Protocol):
         """Teacher-forced reading: one `Scored` for each position from `start` (at least 1) to the end."""
         ...
 
-    async def warm(self, prompt: Sequence[int]) -> None:
-        """Fills the cache with `prompt` and produces nothing."""
+    async def warm(self, prompt: Sequence[int], session: str = "") -> None:
+        """Fills the cache with `prompt` and produces nothing; `session` as in Params. Cancelling it is quick, and what
+        has been read by then stays in the cache."""
         ...
 
     async def aclose(self) -> None:
         """Frees what the engine holds; running generations are aborted."""
+        ...
+
+
+@runtime_checkable
+class ReadsAlong(Protocol):
+    """An engine that knows whether filling its cache while the other model writes saves time."""
+
+    @property
+    def stride(self) -> int:
+        """How many new tokens are worth a call of `warm`; 0 where none are, or while that is not known."""
         ...
 
 

@@ -39,7 +39,7 @@ class Record:
         self._length = 0
         self._wasted = dict.fromkeys(Role, 0)
         self.tally = Tally()
-        """What engines that draft tokens count."""
+        """What engines count."""
         self._began = time.perf_counter()
         self._first_token: float | None = None
         self.thinking = False

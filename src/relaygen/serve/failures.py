@@ -63,7 +63,8 @@ def refusal_of(error: Exception) -> Refusal:
         case UsageError():
             return bad_request(str(error))
         case EngineError():
-            return Refusal(502, f"A model failed: {error}", code="engine_error")
+            # The error itself may name addresses that are nobody's business out there; it goes to the log (see `note`).
+            return Refusal(502, f"{error.public} The gateway's log says why.", code="engine_error")
         case RelayError():
             return Refusal(500, str(error), code="internal_error")
         case HTTPException():

@@ -85,7 +85,7 @@ class SpeculativeEngine:
         """See `Engine.score`."""
         return await self.large.score(tokens, start)
 
-    async def warm(self, prompt: Sequence[int]) -> None:
+    async def warm(self, prompt: Sequence[int], session: str = "") -> None:
         """See `Engine.warm`."""
         await self.large.warm(prompt)
 
