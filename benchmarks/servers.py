@@ -20,10 +20,10 @@ import time
 import urllib.request
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 from urllib.error import HTTPError
 
 from plain_client import PlainClient
@@ -117,14 +117,16 @@ class Bench:
         self.urls = list(dict.fromkeys([large, small]))
         self.cold = self._forget()
 
-    def ours(self, question: str, runs: Runs, overhead: Overhead | None = None) -> Trace:
+    def ours(
+        self, question: str, runs: Runs, overhead: Overhead | None = None, standby: Literal["cold", "warm"] = "cold"
+    ) -> Trace:
         for engine in self.engines:
             engine.calls.clear()
         self._forget()
         before = [page_of(url) for url in self.urls]
         requests = sum(engine.counts.requests for engine in self.engines)
         began = time.perf_counter()
-        trace = self.relay.generate(question)
+        trace = self.relay.generate(question, options=replace(self.relay.options, standby=standby))
         seconds = time.perf_counter() - began
         requests = sum(engine.counts.requests for engine in self.engines) - requests
         runs.add(seconds, trace.usage.completion_tokens, requests, trace.text)
@@ -196,19 +198,25 @@ def questions(count: int) -> list[str]:
 
 
 def pair_runs(bench: Bench, asked: Sequence[str]) -> dict[str, Any]:
-    """Ours and the plain client in turns; the latter freely, and on the segments of ours."""
-    ours, theirs, followed, overhead = Runs(), Runs(), Runs(), Overhead()
+    """Ours (the model that does not write idle, or reading along) and the plain client in turns; the latter freely, and
+    on the segments of ours."""
+    ours, warm, theirs, followed, overhead = Runs(), Runs(), Runs(), Runs(), Overhead()
     for i, question in enumerate(asked):
         if i % 2:
             bench.theirs(question, theirs)
+            bench.ours(question, warm, standby="warm")
         trace = bench.ours(question, ours, overhead)
         bench.follow(question, trace, followed)
         if not i % 2:
+            bench.ours(question, warm, standby="warm")
             bench.theirs(question, theirs)
     return {
         "ours": summary(ours) | overhead.report(ours.seconds, range(len(asked))),
+        "ours_warm": summary(warm),
         "plain": summary(theirs),
         "plain_on_our_segments": summary(followed),
+        "warm_by_ours": ratio(warm.seconds, ours.seconds),
+        "warm_same_texts": sum(a == b for a, b in zip(ours.texts, warm.texts, strict=True)),
         "plain_by_ours": ratio(theirs.seconds, ours.seconds),
         "plain_by_ours_per_token": ratio(per_token(theirs), per_token(ours)),
         "plain_on_our_segments_by_ours": ratio(followed.seconds, ours.seconds),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.servers.comparing import Tally
-from tests.servers.conftest import PROFILE, RealPair
+from tests.servers.conftest import OPTIONS, PROFILE, RealPair
 
 from relaygen.engines import create_engine
 from relaygen.policies import create_policy
@@ -41,6 +42,16 @@ def test_more_cues_than_a_server_stops_at(pair: RealPair, local: Relay, found: l
     with pair.relay() as relay:
         for question in QUESTIONS[:2]:
             tally.add(local.generate(question, policy=policy), relay.generate(question, policy=policy))
+    found.append(str(tally))
+    assert tally.equal
+
+
+def test_reading_along_changes_nothing(pair: RealPair, local: Relay, found: list[str]) -> None:
+    tally = Tally(f"{pair.kind}, reading along")
+    with pair.relay() as relay:
+        for question in QUESTIONS[:2]:
+            warm = relay.generate(question, options=replace(OPTIONS, standby="warm"))
+            tally.add(local.generate(question), warm)
     found.append(str(tally))
     assert tally.equal
 
