@@ -21,7 +21,7 @@ test-clients: $(STAMP)
 	scripts/test-clients
 
 test-servers: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[gguf]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[gguf]' 'onnx>=1.19' 'safetensors>=0.6'
 	scripts/test-servers
 
 lint: $(STAMP)

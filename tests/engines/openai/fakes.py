@@ -34,6 +34,7 @@ BROKEN = {
 BLOCK = 16  # tokens that are cached together
 BREAKS = (*BROKEN, "stall", "cut", "end")
 EXACT = ("vllm", "sglang", "llama-server")
+VLLM_STOPS = 4  # stop texts that vLLM 0.32 takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ class FakeServer:
             self.aborted.append(body["rid"])
             return httpx2.Response(200, json={})
         self.requests.append(body)
+        if self.dialect == "vllm" and len(body.get("stop", ())) > VLLM_STOPS:
+            return httpx2.Response(400, json={"error": {"message": "List should have at most 4 items"}})
         return self._generate(path, body)
 
     def _card(self) -> Json:

@@ -42,7 +42,7 @@ class Vllm:
 
     name = "vllm"
     exact = True
-    stop_limit = 128
+    stop_limit = 4  # unless VLLM_MAX_STOP_STRINGS says more, which nobody tells us
     tops = True
     health = "/health"
     stride = 64  # whole blocks alone are kept, and the one token that has to be written costs a step
