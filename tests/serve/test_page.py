@@ -99,7 +99,7 @@ class TestInABrowser:
         tab.open(gateway.url)
         ask(tab, "fail later")
         tab.wait("document.querySelector('.run.failed')")
-        assert "A model failed" in tab.run("document.querySelector('.run').textContent")
+        assert "The large model (scripted:large) failed." in tab.run("document.querySelector('.run').textContent")
 
     def test_a_conversation_goes_on(self, tab: Browser, gateway: Live) -> None:
         tab.open(gateway.url)
