@@ -25,10 +25,10 @@ def test_the_comparison_is_one_object(capsys: pytest.CaptureFixture[str]) -> Non
     assert list(data) == ["task", "n", "seed", "policies"]
     assert (data["task"], data["n"], data["seed"]) == ("nano", 5, 3)
     fields = ["policy", "accuracy", "seconds", "tokens", "large_share", "switches", "speedup"]
-    assert [list(row) for row in data["policies"]] == [fields] * 3
+    assert [list(row) for row in data["policies"]] == [fields] * 4
     by_name = {row["policy"]: row for row in data["policies"]}
-    assert list(by_name) == ["large", "small", "relaygen"]
-    assert [row["accuracy"] for row in by_name.values()] == [1.0, 0.0, 1.0]
+    assert list(by_name) == ["large", "small", "relaygen", "guarded"]
+    assert [row["accuracy"] for row in by_name.values()] == [1.0, 0.0, 1.0, 1.0]
     assert (by_name["large"]["large_share"], by_name["small"]["switches"]) == (1.0, 0)
     assert by_name["large"]["speedup"] == 1.0
 

@@ -25,7 +25,7 @@ from relaygen.profile import load_profile
 from relaygen.relay import Relay
 from relaygen.types import LARGE, SMALL, Written
 
-POLICIES = ["large", "small", "relaygen"]
+POLICIES = ["large", "small", "relaygen", "guarded"]
 
 
 def demo(
@@ -45,7 +45,7 @@ def demo(
     task: str
         nano for all of relay-nano's tasks in turn, one of them, or any other data set of reasoning-gym.
     policy: list[str]
-        A policy to compare; may be given several times. Default: large, small and relaygen.
+        A policy to compare; may be given several times. Default: large, small, relaygen and guarded.
     json: bool
         Print one JSON object instead of the stream and the table.
     """
