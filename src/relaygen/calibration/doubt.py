@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from relaygen.calibration.replay import replay
-from relaygen.calibration.scoring import Reading
+from relaygen.calibration.scoring import Floats, Reading
 from relaygen.calibration.share import Effect
 from relaygen.calibration.statistics import PLACES, Corpus
 from relaygen.policies import Policy
@@ -26,7 +26,7 @@ from relaygen.until import Until, paragraph_end, sentence_end, think_end
 
 class Choice(NamedTuple):
     """Something that large can write instead of small: what small's margin is where it begins, how many tokens it has,
-    and how many of these small would write differently, in expectation."""
+    and in how many of these small's first choice is a disagreement."""
 
     margin: float
     tokens: int
@@ -63,24 +63,33 @@ def threshold(choices: list[Choice], catch: float) -> float | None:
 
 def offloaded(policy: Policy, reading: Reading) -> Iterator[Choice]:
     """Every token of the reasoning that small would write under `policy`."""
-    assert reading.disagreements is not None
+    wrong = _wrong(reading)
     for piece in replay(policy, reading.transcript):
         if piece.role is SMALL and piece.thinking:
             for i in range(piece.start, min(piece.end, len(reading))):
-                yield Choice(float(reading.margins[i]), 1, float(reading.disagreements[i]))
+                yield Choice(float(reading.margins[i]), 1, float(wrong[i]))
 
 
 def steps(reading: Reading, until: Until) -> Iterator[Choice]:
     """The reasoning in steps that end with `until`, each judged by the first token that says something."""
-    assert reading.disagreements is not None
+    wrong = _wrong(reading)
     script, at = reading.transcript, 0
     while at < len(reading):
         if says_nothing(script.words(at, at + 1)):
             at += 1
             continue
         end, _ = script.watch(until | think_end(), at, end=len(reading))
-        yield Choice(float(reading.margins[at]), end - at, float(reading.disagreements[at:end].sum()))
+        yield Choice(float(reading.margins[at]), end - at, float(wrong[at:end].sum()))
         at = end
+
+
+def _wrong(reading: Reading) -> Floats:
+    """Disagreements that a margin can show: those of small's first choice. That a rare draw may always go wrong is in
+    every token's disagreement, and no threshold finds it."""
+    assert reading.disagreements is not None
+    assert reading.agreements is not None
+    wrong: Floats = reading.disagreements * (1.0 - reading.agreements)
+    return wrong
 
 
 def _below(choices: list[Choice], at: float) -> int:
