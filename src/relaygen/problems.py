@@ -40,12 +40,14 @@ class Split(StrEnum):
     """
 
     TRAINING = "training"
+    ROUTING = "routing"
     CALIBRATION = "calibration"
     EVALUATION = "evaluation"
 
     @property
     def seed(self) -> int:
-        return {"training": 10_000_000, "calibration": 500_000_000, "evaluation": 900_000_000}[self.value]
+        seeds = {"training": 10, "routing": 300, "calibration": 500, "evaluation": 900}
+        return seeds[self.value] * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ from relaygen.until import Matcher
 
 @dataclass(slots=True)
 class Tally:
-    """What engines that draft tokens did: drafts, those of them that were accepted, passes that verified them."""
+    """What engines made of two models did: drafts, those of them that were accepted, passes that verified them; and how
+    many of small's tokens a router had large replace."""
 
     drafted: int = 0
     accepted: int = 0
     passes: int = 0
+    replaced: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class Params:
     `top` asks for the most probable tokens of each position, `candidates` of them. `offset` is the position of the
     first new token in the completion: with `sampling.seed` it fixes the random numbers, so that segments do not repeat
     each other's. `session` names the generation: an engine with several servers keeps one on one of them.
-    An engine that drafts tokens counts them in `tally`.
+    An engine made of two models counts in `tally`.
     """
 
     max_tokens: int

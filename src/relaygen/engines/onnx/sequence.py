@@ -27,7 +27,7 @@ BUFFERS: dict[int, type[np.generic]] = {
 }
 
 
-NO_HIDDEN = "The model in {} does not give its hidden states; make it with `relaygen convert --hidden-states`."
+NO_HIDDEN = "The model {} does not give its hidden states; make it with `relaygen convert --hidden-states`."
 
 
 class CachedSequence:
