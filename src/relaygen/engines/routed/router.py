@@ -58,9 +58,14 @@ def chances(
 
 
 def highest(logits: Logits, count: int) -> Logits:
-    """The `count` highest logits of each row, in falling order."""
+    """The `count` highest logits of each row in falling order, as log-probabilities among themselves.
+
+    Logits as such say the same at any level, which a router would have to learn.
+    """
     rest = logits.shape[-1] - count
-    return -np.sort(-np.partition(logits, rest)[..., rest:]) if rest else -np.sort(-logits)
+    falling = -np.sort(-np.partition(logits, rest)[..., rest:])
+    falling -= falling[..., :1]
+    return falling - np.log(np.exp(falling).sum(-1, keepdims=True))
 
 
 def load_router(name: str, large: Engine, small: Engine) -> Router:
