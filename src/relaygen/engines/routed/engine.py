@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from relaygen.engines.base import Params, Tally
 from relaygen.engines.onnx import OnnxEngine
+from relaygen.engines.onnx.coupled import Coupled
 from relaygen.engines.onnx.engine import HandOver
 from relaygen.engines.onnx.sequence import CachedSequence
 from relaygen.engines.onnx.work import Generation, Stop
@@ -14,11 +15,11 @@ from relaygen.engines.routed.draw import RoutedDraw
 from relaygen.engines.routed.router import Router
 from relaygen.errors import UsageError
 from relaygen.sampling import Sampler
-from relaygen.types import Scored, Token
+from relaygen.types import Token
 from relaygen.until import Matcher
 
 
-class RoutedEngine:
+class RoutedEngine(Coupled):
     """R2R: small draws every token, and where the router expects it to part from large's way, large draws instead.
 
     Tokens say who wrote them. Both models stay usable, and the sequences that are used here are theirs; large reads
@@ -37,14 +38,8 @@ class RoutedEngine:
         if small.tokenizer.fingerprint != large.tokenizer.fingerprint:
             raise UsageError(f"{small.name} and {large.name} can't be routed, because their vocabularies differ.")
         small.require_hidden_states(router.record.hidden_size)
-        self.large, self.small, self._router = large, small, router
-        self.name = f"{small.name} routed to {large.name}"
-        self.tokenizer, self.template, self.context = large.tokenizer, large.template, large.context
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the large model, in whose place this stands."""
-        return self.large.fingerprint
+        super().__init__(large, f"{small.name} routed to {large.name}")
+        self.small, self._router = small, router
 
     async def stream(
         self, prompt: Sequence[int], params: Params, until: Matcher | None = None
@@ -64,13 +59,6 @@ class RoutedEngine:
             async for token in tokens:
                 yield token
 
-    async def score(self, tokens: Sequence[int], start: int = 1) -> list[Scored]:
-        """See `Engine.score`; large scores."""
-        return await self.large.score(tokens, start)
-
     async def warm(self, prompt: Sequence[int]) -> None:
         """See `Engine.warm`; small is warmed, which writes the first token."""
         await self.small.warm(prompt)
-
-    async def aclose(self) -> None:
-        """Does nothing: the models belong to whoever made them."""
