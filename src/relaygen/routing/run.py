@@ -32,7 +32,7 @@ from relaygen.types import LARGE, SMALL
 
 NEEDED = ("onnx", "torch")
 HELD_OUT = 0.2  # of the problems, once to stop and choose the threshold on, and once to test
-DIGITS = 4  # of thresholds and measurements
+DIGITS = 4  # of measurements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +134,8 @@ def split(seen: Sequence[Examples], seed: int) -> tuple[Examples, Examples, Exam
 def threshold_for(recall: float, scored: Chances, divergent: NDArray[np.bool_]) -> float:
     """The highest threshold, rounded down, at which at least this share of the divergent positions is found."""
     falling = -np.sort(-scored[divergent])
-    lowest: float = falling[math.ceil(recall * len(falling)) - 1].item()
-    return math.floor(lowest * 10**DIGITS) / 10**DIGITS
+    lowest = float(falling[math.ceil(recall * len(falling)) - 1])
+    return math.floor(lowest * 1e4) / 1e4
 
 
 def measured(threshold: float, scored: Chances, divergent: NDArray[np.bool_]) -> Measured:

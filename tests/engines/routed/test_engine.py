@@ -62,24 +62,18 @@ def ids(tokens: list[Token]) -> list[int]:
     return [token.id for token in tokens]
 
 
+@pytest.mark.parametrize("role", [LARGE, SMALL])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 async def test_at_both_ends_it_writes_what_one_model_alone_would(
-    large: OnnxEngine, small: OnnxEngine, temperature: float
+    large: OnnxEngine, small: OnnxEngine, temperature: float, role: Role
 ) -> None:
-    sampling = Sampling(temperature=temperature, seed=5)
-    for role, engine in ((LARGE, large), (SMALL, small)):
-        alone = await written(engine, PROMPT, max_tokens=40, sampling=sampling)
-        tally = Tally()
-        found = await written(
-            routed(large, small, lambda i, role=role: role is LARGE),
-            PROMPT,
-            max_tokens=40,
-            sampling=sampling,
-            tally=tally,
-        )
-        assert ids(found) == ids(alone)
-        assert {token.role for token in found} == {role}
-        assert tally.replaced == (40 if role is LARGE else 0)
+    sampling, tally = Sampling(temperature=temperature, seed=5), Tally()
+    alone = await written(large if role is LARGE else small, PROMPT, max_tokens=40, sampling=sampling)
+    engine = routed(large, small, lambda i: role is LARGE)
+    found = await written(engine, PROMPT, max_tokens=40, sampling=sampling, tally=tally)
+    assert ids(found) == ids(alone)
+    assert {token.role for token in found} == {role}
+    assert tally.replaced == (40 if role is LARGE else 0)
 
 
 async def test_each_model_writes_on_from_what_the_other_wrote(large: OnnxEngine, small: OnnxEngine) -> None:

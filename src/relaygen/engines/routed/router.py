@@ -63,9 +63,10 @@ def highest(logits: Logits, count: int) -> Logits:
     Logits as such say the same at any level, which a router would have to learn.
     """
     rest = logits.shape[-1] - count
-    falling = -np.sort(-np.partition(logits, rest)[..., rest:])
+    falling: Logits = -np.sort(-np.partition(logits, rest)[..., rest:])
     falling -= falling[..., :1]
-    return falling - np.log(np.exp(falling).sum(-1, keepdims=True))
+    falling -= np.log(np.exp(falling).sum(-1, keepdims=True))
+    return falling
 
 
 def load_router(name: str, large: Engine, small: Engine) -> Router:
