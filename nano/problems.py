@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import reasoning_gym
 
-from relaygen.problems import NANO_TASKS, ROOM, Split
+from relaygen.problems import NANO_TASKS, SEEDS, Split
 from solutions import Piece, solve
 
 
 def documents(count: int, seed: int = Split.TRAINING.seed) -> Iterator[list[Piece]]:
     """`count` documents per task, the tasks in turn."""
     sets = {
-        name: reasoning_gym.create_dataset(name, seed=seed + i * ROOM, size=count, **settings)
+        name: reasoning_gym.create_dataset(name, seed=seed + i * SEEDS, size=count, **settings)
         for i, (name, settings) in enumerate(NANO_TASKS.items())
     }
     rng = random.Random(seed)

@@ -46,7 +46,7 @@ def weights(model: onnx.ModelProto, config: dict[str, int]) -> dict[str, Array]:
 
 
 def _linear(node: onnx.NodeProto, raw: dict[str, npt.NDArray[np.generic]], config: dict[str, int]) -> dict[str, Array]:
-    matrix = _dequantize(node, raw)
+    matrix = dequantize(node, raw)
     name = node.input[1].removesuffix(".MatMul.weight_Q8")
     if name == "lm_head":
         return {"lm_head.weight": matrix}
@@ -60,7 +60,7 @@ def _linear(node: onnx.NodeProto, raw: dict[str, npt.NDArray[np.generic]], confi
     return {f"{prefix}.{n}_proj.weight": np.ascontiguousarray(p) for n, p in zip("qkv", parts, strict=True)}
 
 
-def _dequantize(node: onnx.NodeProto, raw: dict[str, npt.NDArray[np.generic]]) -> Array:
+def dequantize(node: onnx.NodeProto, raw: dict[str, npt.NDArray[np.generic]]) -> Array:
     """A weight matrix [rows, columns] from its bytes [rows, blocks, block size] and scales [rows x blocks]."""
     sizes = {a.name: a.i for a in node.attribute}
     rows, columns = sizes["N"], sizes["K"]

@@ -8,21 +8,15 @@ from itertools import pairwise
 import pytest
 
 from relaygen.errors import MissingExtra, UsageError
-from relaygen.problems import NANO_TASKS, ROOM, ProblemSet, Split, final_answer, problem_sets
+from relaygen.problems import NANO_TASKS, ROOM, SEEDS, ProblemSet, Split, final_answer, problem_sets
 
 TASKS = pytest.mark.parametrize("task", NANO_TASKS)
-
-
-def test_the_seeds_of_no_two_splits_meet() -> None:
-    # Item i is seeded with the seed of its set plus i, and the tasks of a split have their sets one behind the other.
-    starts = sorted(split.seed for split in Split)
-    assert all(later - earlier >= len(NANO_TASKS) * ROOM for earlier, later in pairwise(starts))
 
 
 @TASKS
 def test_each_split_has_seeds_of_its_own(task: str) -> None:
     seeds = sorted(ProblemSet(task, split)._data.config.seed for split in Split)
-    assert all(later - earlier >= ROOM for earlier, later in pairwise(seeds))
+    assert all(later - earlier >= SEEDS for earlier, later in pairwise(seeds))
 
 
 @TASKS
@@ -31,6 +25,32 @@ def test_the_same_number_is_the_same_problem(task: str) -> None:
     assert (one.question, one.answer) == (two.question, two.answer)
     assert one.question != ProblemSet(task)[8].question
     assert one.question != ProblemSet(task, Split.CALIBRATION)[7].question
+
+
+@TASKS
+def test_a_question_belongs_to_one_split(task: str) -> None:
+    training, calibration, evaluation = ({ProblemSet(task, s)[i].question for i in range(60)} for s in Split)
+    assert not evaluation & (training | calibration)
+    assert not calibration & training
+
+
+@TASKS
+def test_evaluation_asks_nothing_that_relay_nano_was_trained_on(task: str) -> None:
+    trained = ProblemSet(task, Split.TRAINING)
+    assert not any(Split.EVALUATION.owns(trained[i].question) for i in (*range(100), *range(6_900, 7_000)))
+
+
+def test_the_seeds_of_no_two_splits_meet() -> None:
+    # Item i is seeded with the seed of its set plus i, and the tasks of a split have their sets one behind the other.
+    starts = sorted(split.seed for split in Split)
+    assert all(later - earlier >= len(NANO_TASKS) * SEEDS for earlier, later in pairwise(starts))
+
+
+def test_a_task_with_hardly_any_questions_cannot_be_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = ProblemSet("products", settings={"min_digits": 1, "max_digits": 1})
+    monkeypatch.setattr(Split, "owns", lambda split, question: False)
+    with pytest.raises(UsageError, match="too few different questions"):
+        problems[0]
 
 
 @TASKS
@@ -70,7 +90,7 @@ def test_the_final_answer_is_boxed_or_the_last_line(text: str, answer: str) -> N
 
 @pytest.mark.parametrize("index", [-1, ROOM])
 def test_numbers_beyond_the_split_are_refused(index: int) -> None:
-    with pytest.raises(UsageError, match="problems 0 to 999999"):
+    with pytest.raises(UsageError, match="problems 0 to 19999"):
         ProblemSet("products")[index]
     assert ProblemSet("products")[ROOM - 1].question
 

@@ -56,6 +56,19 @@ class ScoringError(RelayError):
 
 
 class EngineError(RelayError):
-    """An engine failed while it was working. `trace` holds what had been committed by then."""
+    """An engine failed while it was working.
+
+    `trace` holds what had been committed by then; `model` says which one it was, once the relay has seen the error.
+    """
 
     trace: Trace | None = None
+    model: str = ""
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{self.model} failed: {message}" if self.model else message
+
+    @property
+    def public(self) -> str:
+        """One sentence for people who should not learn what stands behind a gateway."""
+        return f"{self.model or 'The generation'} failed."

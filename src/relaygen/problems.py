@@ -1,7 +1,7 @@
 """Reasoning problems with verifiers, made by reasoning-gym from a seed.
 
-Item i of a reasoning-gym data set is seeded with seed + i, so two seeds that lie close together share problems. The
-splits below are ten million apart or more, and `problems` refuses more than fit.
+Item i of a reasoning-gym data set is seeded with seed + i, so two seeds that lie close together share problems: the
+splits below are far apart. Other seeds can still make the same question, so each question belongs to one split alone.
 """
 
 from __future__ import annotations
@@ -10,11 +10,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from importlib import resources
 from typing import Any
+from zlib import crc32
+
+import numpy as np
 
 from relaygen.errors import MissingExtra, UsageError
 
-ROOM = 1_000_000  # problems per task and split
+ROOM = 20_000  # problems per task and split
+DRAWS = 50  # seeds that are tried for a problem until its question belongs to the split
+SEEDS = ROOM * DRAWS  # per task and split
+TRAINED = "nano/trained.bin"  # crc32 of the questions that relay-nano was trained on, as little-endian uint32
 CORRECT = 0.99  # reasoning-gym gives a reward; anything below is not a full solution
 BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}")
 
@@ -34,9 +42,9 @@ NANO_TASKS: dict[str, dict[str, Any]] = {
 
 
 class Split(StrEnum):
-    """Which seeds: no seed of one split is used in another.
+    """Which problems: no seed of one split is used in another, and no question of training or evaluation.
 
-    A task with few different problems can still ask the same question in two splits: products has 8100 of them.
+    What routers learn from may be asked in calibration too: both fit a pair, and neither measures it.
     """
 
     TRAINING = "training"
@@ -48,6 +56,13 @@ class Split(StrEnum):
     def seed(self) -> int:
         seeds = {"training": 10, "routing": 300, "calibration": 500, "evaluation": 900}
         return seeds[self.value] * 1_000_000
+
+    def owns(self, question: str) -> bool:
+        """Whether the split may ask this: what relay-nano was trained on is training's, a hash divides the rest."""
+        if self is Split.TRAINING:
+            return True
+        known = crc32(question.encode())
+        return known not in _trained() and known % 2 == (self is Split.EVALUATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +81,17 @@ class ProblemSet:
 
     def __init__(self, task: str, split: Split = Split.EVALUATION, settings: Mapping[str, Any] | None = None) -> None:
         """Raises UsageError for an unknown task or setting, MissingExtra without reasoning-gym."""
-        self.task = task
+        self.task, self.split = task, split
         self._data = _data_set(task, split, dict(NANO_TASKS.get(task, {})) | dict(settings or {}))
 
     def __getitem__(self, index: int) -> Problem:
         if not 0 <= index < ROOM:
             raise UsageError(f"A task has the problems 0 to {ROOM - 1}, not {index}.")
-        entry = self._data[index]
-        return Problem(self.task, index, entry["question"].strip(), str(entry["answer"]), entry)
+        for draw in range(DRAWS):
+            entry = self._data[index + draw * ROOM]
+            if self.split.owns(question := entry["question"].strip()):
+                return Problem(self.task, index, question, str(entry["answer"]), entry)
+        raise UsageError(f"The task {self.task} has too few different questions to keep its splits apart.")
 
     def solved(self, problem: Problem, text: str) -> bool:
         """Whether the last `\\boxed{}` of `text`, or its last line without one, is a full solution."""
@@ -102,8 +120,13 @@ def _data_set(task: str, split: Split, settings: dict[str, Any]) -> Any:
         raise MissingExtra("reasoning-gym", "tasks") from error
     if task not in DATASETS:
         raise UsageError(f"There is no task {task!r}; relay-nano's are {', '.join(NANO_TASKS)}.")
-    offset = sorted(NANO_TASKS).index(task) * ROOM if task in NANO_TASKS else 0
+    offset = sorted(NANO_TASKS).index(task) * SEEDS if task in NANO_TASKS else 0
     try:
-        return reasoning_gym.create_dataset(task, seed=split.seed + offset, size=ROOM, **settings)
+        return reasoning_gym.create_dataset(task, seed=split.seed + offset, size=SEEDS, **settings)
     except (TypeError, ValueError, AssertionError) as error:
         raise UsageError(f"The task {task} can't be made with {settings}: {error}.") from error
+
+
+@cache
+def _trained() -> frozenset[int]:
+    return frozenset(np.frombuffer(resources.files("relaygen").joinpath(TRAINED).read_bytes(), "<u4").tolist())

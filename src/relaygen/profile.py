@@ -98,6 +98,24 @@ class Answers(Part):
     threshold: Share
 
 
+class Doubt(Part):
+    """Margins of small below which large had better write. Policies use them when the user names no threshold; those
+    that are missing had nothing to catch."""
+
+    wanted: Share
+    """The part of small's disagreements that was to be caught."""
+    guarded: Share | None = None
+    """Below this margin a token of an offloaded segment is doubtful (policy `guarded`)."""
+    guarded_share: Share | None = None
+    """Large share that is predicted with it."""
+    paragraph: Share | None = None
+    """Below this margin of its first token large writes a paragraph (policy `entropy-first`)."""
+    paragraph_share: Share | None = None
+    sentence: Share | None = None
+    """The same for sentences."""
+    sentence_share: Share | None = None
+
+
 class CueStatistics(Part):
     """One candidate, measured where the policy would switch if it were the only cue. Margins are 0 to 1."""
 
@@ -162,6 +180,8 @@ class Profile(Part):
     selection: Selection | None = None
     predicted: Point | None = None
     answers: Answers | None = None
+    doubt: Doubt | None = None
+    """Thresholds of the policies that look at small's margins."""
     evidence: Evidence | None = None
 
 

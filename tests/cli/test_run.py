@@ -77,7 +77,10 @@ def test_two_tokenizers_work_and_are_noted(
 def test_an_engine_that_fails_is_one_sentence_and_code_1(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     flags = scripts(tmp_path, '[{text = "abc", fail_after = 2}]', "[]")
     called = call(capsys, "run", "Q", *flags)
-    assert (called.code, called.err) == (1, "relaygen: scripted:large failed, as its script says.\n")
+    assert (called.code, called.err) == (
+        1,
+        "relaygen: The large model (scripted:large) failed: scripted:large failed, as its script says.\n",
+    )
 
 
 def test_a_reader_that_leaves_causes_no_noise(tmp_path: Path) -> None:

@@ -69,7 +69,10 @@ def test_options_reach_the_policy() -> None:
     [
         ("nothing", "no policy 'nothing'; there are relaygen"),
         ("specreason(threshold=11)", "between 0 and 9"),
-        ("specreason(treshold=7)", "specreason got an unexpected keyword argument 'treshold'"),
+        ("specreason(treshold=7)", "there is no option treshold; it has threshold, max_step"),
+        ("guarded(threshold=high)", "threshold must be a number, not 'high'"),
+        ("answer-only(k=1)", "no option k; it has none"),
+        ("speculative(k=4)", "for example large.speculative"),
         ("large(k=1)", "unexpected keyword argument"),
         ("large+nothing", "'nothing' can't stand behind"),
         ("large+", "is not a policy"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import log
+
 import pytest
 from tests.policies.driving import Drive, drafted, judged, wrote
 
-from relaygen.policies.base import Ask, Asked, Commit, Draft, Write
-from relaygen.policies.specreason import QUESTION, SpecReason, expected_mark
-from relaygen.types import LARGE, SMALL, Ending
+from relaygen.policies.base import Ask, Asked, Commit, Draft, Read, Write
+from relaygen.policies.specreason import QUESTION, SpecReason, expected_mark, worst_ratio
+from relaygen.types import LARGE, SMALL, Candidate, Ending, Scored
 from relaygen.until import paragraph_end
 
 DRAFT = Draft(SMALL, until=paragraph_end(), max_tokens=512)
@@ -68,7 +70,38 @@ def test_the_mark_is_the_expected_digit(chances: dict[str, float], mark: float) 
     assert expected_mark(chances) == pytest.approx(mark)
 
 
-@pytest.mark.parametrize("setting", [{"threshold": 10}, {"threshold": -1}, {"max_step": 0}])
+def scored(*ratios: float) -> tuple[Scored, ...]:
+    """Tokens that are so much less probable than the most probable one, which has 0.8."""
+    tops = (Candidate(1, log(0.8)), Candidate(2, log(0.1)))
+    return tuple(Scored(3, log(0.8 * ratio), tops) for ratio in ratios)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "keeps"), [((1.0, 0.5, 0.2), True), ((1.0, 0.05, 1.0), False), ((1.0, 0.1 + 1e-9), True), ((), False)]
+)
+def test_a_step_can_be_judged_by_the_token_that_large_finds_least_likely(
+    ratios: tuple[float, ...], keeps: bool
+) -> None:
+    drive = Drive(SpecReason(judge="likelihood"))
+    assert drive.asked == DRAFT
+    assert drive.answer(STEP) == Read(LARGE, STEP)
+    assert drive.answer(scored(*ratios)) == (Commit(STEP) if keeps else LARGE_WRITES)
+
+
+def test_the_worst_token_is_measured_against_the_best_in_its_place() -> None:
+    assert worst_ratio(scored(1.0, 0.25)) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"judge": "taste"},
+        {"judge": "likelihood", "threshold": 7},
+        {"threshold": 10},
+        {"threshold": -1},
+        {"max_step": 0},
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(setting: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be"):
         SpecReason(**setting)  # type: ignore[arg-type]

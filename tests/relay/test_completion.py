@@ -35,6 +35,7 @@ PARTS = st.sampled_from(
         text("x"),
         tokens(3),
         margin_below(0.4),
+        margin_below(0.4, window=2, drop=True),
     ]
 )
 UNTILS = st.none() | PARTS | st.tuples(PARTS, PARTS).map(lambda both: both[0] | both[1])

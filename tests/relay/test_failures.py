@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing
 
 import pytest
@@ -9,12 +10,12 @@ from tests.pairs import listed, pair, play
 
 from relaygen.engines.scripted import Line, ScriptedEngine
 from relaygen.errors import EngineError
-from relaygen.policies import Ask, Draft, Write
+from relaygen.policies import Ask, Draft, Instruction, Write
 from relaygen.policies.relaygen import RelayGen
 from relaygen.profile import Profile
 from relaygen.relay import Generation, Options, Relay
 from relaygen.relay.run import circles
-from relaygen.types import LARGE, SMALL, Ending, Event, Written
+from relaygen.types import LARGE, SMALL, Ending, Event, Role, Written
 from relaygen.until import think_end, tokens
 
 pytestmark = pytest.mark.anyio
@@ -33,6 +34,15 @@ def test_a_failure_carries_what_was_written() -> None:
     ]
     assert trace.finish_reason == "error"
     assert trace.usage.completion_tokens == len(trace.tokens) == 3
+
+
+@pytest.mark.parametrize("role", [LARGE, SMALL])
+@pytest.mark.parametrize("instruction", [Write, Draft, lambda role: Ask(role, "?")])
+def test_a_failure_says_which_model_it_was(role: Role, instruction: Callable[[Role], Instruction]) -> None:
+    broken = [Line("b", fail_after=0)]
+    with pytest.raises(EngineError, match=rf"^The {role} model \({role}\) failed: {role} failed, as its") as caught:
+        play(listed(instruction(role)), broken, broken)
+    assert caught.value.public == f"The {role} model ({role}) failed."
 
 
 @pytest.mark.parametrize("instruction", [Draft(SMALL), Ask(SMALL, "?")])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from relaygen.engines.scripted import Line, ScriptedEngine
-from relaygen.policies import Ask, Asked, create_policy
+from relaygen.policies import Ask, Asked, Read, create_policy
 from relaygen.policies.base import Draft, Drafted, Steps, Write
 from relaygen.profile import Profile
 from relaygen.relay import Generation, Options
-from relaygen.types import GREEDY, LARGE, SMALL, Finished, Trace
+from relaygen.types import GREEDY, LARGE, SMALL, Finished, Scored, Trace
 
 pytestmark = pytest.mark.anyio
 
@@ -73,6 +73,39 @@ async def test_an_answer_tells_the_chances_of_its_first_token() -> None:
     assert trace.tokens == ()
 
 
+@pytest.mark.parametrize("room", [True, False])
+async def test_reading_a_draft_leaves_the_context_alone(room: bool) -> None:
+    answers: list[tuple[Scored, ...]] = []
+    large, small = engines([Line("", margins=(0.4, 0.2, 0.6))], ["abc"])
+    large.context = large.context if room else len(large.tokenizer.encode(PROMPT)) + 2
+
+    class Reading:
+        name = "reading"
+
+        def run(self) -> Steps:
+            draft = yield Draft(SMALL, max_tokens=2)
+            answers.append((yield Read(LARGE, draft)))
+
+    trace = await finished(Reading(), (large, small))
+    assert [(s.id, round(s.margin, 6)) for s in answers[0]] == ([(97, 0.4), (98, 0.2)] if room else [])
+    assert trace.tokens == ()
+    assert (trace.usage.wasted_large, trace.usage.wasted_small) == (0, 2)
+
+
+async def test_small_is_guarded_token_by_token() -> None:
+    sentence = Line(" 9 * 9 = 80. ", margins=(0.9,) * 10 + (0.1,))
+    trace = await run("guarded", ["Now. Thus,", "1", "</think>"], [sentence, ". ", "42"])
+    assert roles(trace) == [
+        ("large", "Now. Thus,"),
+        ("small", " 9 * 9 = 8"),
+        ("large", "1"),
+        ("small", "."),
+        ("large", "</think>"),
+        ("small", "42"),
+    ]
+    assert trace.usage.wasted_small >= 1
+
+
 async def test_a_question_that_does_not_fit_is_answered_with_nothing() -> None:
     large, small = engines(["9", "Step.</think>", "42"], ["Step.\n\n", "42"])
     large.context = len(PROMPT) + 40
@@ -97,14 +130,6 @@ async def test_speculative_thinking_hands_over_where_a_peek_is_in_doubt() -> Non
     ]
     assert trace.usage.wasted_small == len("Wait, is it so?") + len("Now the units add")
     assert trace.answer == "42"
-
-
-async def test_guarded_drops_what_small_was_unsure_about() -> None:
-    small: list[str | Line] = [Line(" it is 17", margins=(0.9,) * 7 + (0.2,)), "42"]
-    large: list[str | Line] = ["First. Thus, and", "18.</think>"]
-    trace = await run("guarded(threshold=0.5, window=2)", large, small)
-    assert roles(trace) == [("large", "First. Thus,"), ("small", " it is "), ("large", "18.</think>"), ("small", "42")]
-    assert trace.usage.wasted_small == 2
 
 
 async def test_entropy_first_lets_large_write_the_steps_that_begin_in_doubt() -> None:

@@ -14,7 +14,7 @@ from relaygen.errors import UsageError
 from relaygen.policies import create_policy
 from relaygen.profile import Profile
 from relaygen.relay import Relay
-from relaygen.relay.wrapped import Wrapped
+from relaygen.relay.wrapped import KEPT, Wrapped
 from relaygen.types import LARGE, SMALL, Role, Token
 from relaygen.until import Matcher
 
@@ -54,9 +54,19 @@ def test_a_combination_is_made_once_for_all_policies(pair: dict[Role, Engine]) -
     assert wrapped(wrapper, "large+speculative(k=2)")[LARGE] is not wrapped(wrapper, "large+speculative")[LARGE]
 
 
+def test_only_the_combinations_that_were_used_last_are_kept(pair: dict[Role, Engine]) -> None:
+    wrapper = Wrapped(pair)
+    first, second = (wrapped(wrapper, f"large+speculative(k={k})") for k in (1, 2))
+    for k in range(3, 3 + KEPT - 1):
+        wrapped(wrapper, f"large+speculative(k={k})")
+        assert wrapped(wrapper, "large+speculative(k=1)") is first  # used again and again
+    assert wrapped(wrapper, "large+speculative(k=2)") is not second
+    assert len(wrapper._made) == KEPT
+
+
 @pytest.mark.parametrize(
     ("name", "options", "complaint"),
-    [("nothing", {}, "no engine 'nothing'"), ("speculative", {"j": 1}, "unexpected keyword argument 'j'")],
+    [("nothing", {}, "no engine 'nothing'"), ("speculative", {"j": 1}, "no option j; it has k")],
 )
 def test_what_can_not_be_wrapped_is_one_sentence(
     pair: dict[Role, Engine], name: str, options: dict[str, Any], complaint: str

@@ -24,6 +24,7 @@ from relaygen.until import Matcher
 PROFILE = Profile(name="test", origin="provisional", cues=("Thus", "So"))
 OPENING = "assistant: <think>\n"
 NO_THOUGHT = "\n</think>\n\n"
+ADDRESS = "http://10.0.0.7:8000/v1"
 RAW = " and so on.\nQ: another one"
 
 
@@ -85,7 +86,7 @@ class BrokenEngine(ScriptedEngine):
     async def stream(
         self, prompt: Sequence[int], params: Params, until: Matcher | None = None
     ) -> AsyncGenerator[Token, None]:
-        raise EngineError("The server of broken is gone.")
+        raise EngineError(f"{ADDRESS} is gone.")
         yield  # pragma: no cover - makes this a generator
 
 

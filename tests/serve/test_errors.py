@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from tests.serve.pair import BrokenEngine, answer, live, make_relay
+from tests.serve.pair import ADDRESS, BrokenEngine, answer, live, make_relay
 
 from relaygen.serve import ServeSettings
 
@@ -129,6 +129,18 @@ def test_an_engine_that_is_gone_does_not_stop_the_gateway() -> None:
         assert http.post("/v1/chat/completions", json=GOOD | {"model": "small"}).status_code == 200
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_where_the_models_are_is_for_the_log_and_not_for_clients(
+    stream: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "relaygen")
+    with live(make_relay(large=BrokenEngine())) as gateway, httpx2.Client(base_url=gateway.url) as http:
+        reply = http.post("/v1/chat/completions", json=GOOD | {"stream": stream})
+    found = error(reply, 502)
+    assert found["message"] == "The large model (broken) failed. The gateway's log says why."
+    assert any(ADDRESS in record.__dict__["fields"].get("failure", "") for record in caplog.records)
+
+
 def test_a_pair_that_may_go_on_with_one_model_says_that_it_did() -> None:
     with (
         live(make_relay(small=BrokenEngine(), on_small_failure="large")) as gateway,
@@ -138,3 +150,19 @@ def test_a_pair_that_may_go_on_with_one_model_says_that_it_did() -> None:
         assert reply.headers["x-relay-degraded"] == "true"
         assert reply.json()["choices"][0]["message"]["content"] == answer("Hi")
         assert reply.json()["usage"]["relay"]["degraded"] is True
+        assert ADDRESS not in reply.text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"stop_token_ids": [1]},
+        {"chat_template": "{{ messages }}"},
+        {"continue_final_message": True},
+        {"prompt_logprobs": 1},
+        {"allowed_token_ids": [1, 2]},
+    ],
+)
+def test_what_vllm_knows_and_a_relay_cant_honour_is_refused(http: httpx2.Client, fields: dict[str, Any]) -> None:
+    body = {"model": "relay", "messages": [{"role": "user", "content": "Hi"}], **fields}
+    assert error(http.post("/v1/chat/completions", json=body), 400)["param"] == next(iter(fields))

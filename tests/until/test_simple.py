@@ -77,6 +77,20 @@ def test_the_margin_is_a_mean_over_a_full_window() -> None:
     assert cut(margin_below(0.5), "abcde", margins=margins).kept == 1
 
 
+@pytest.mark.parametrize(
+    ("window", "margins", "kept"),
+    [(1, [0.9, 0.9, 0.4], 2), (3, [0.9, 0.9, 0.4, 0.1], 2), (3, [0.1, 0.9, 0.3], 0), (2, [0.6, 0.6, 0.3], 2)],
+)
+def test_doubtful_tokens_are_given_back_from_the_first_one_on(window: int, margins: list[float], kept: int) -> None:
+    found = cut(margin_below(0.5, window=window, drop=True), "abcd"[: len(margins)], margins=margins)
+    assert (found.kept, found.fired and found.fired.ending) == (kept, Ending.MARGIN)
+
+
+def test_a_doubtful_end_of_thinking_is_given_back_too() -> None:
+    found = cut(margin_below(0.5, drop=True) | think_end(), ["a", "</think>"], margins=[0.9, 0.2])
+    assert (found.kept, found.fired and found.fired.ending) == (1, Ending.MARGIN)
+
+
 def test_the_margin_needs_the_top_two() -> None:
     assert margin_below(0.5).needs_top
     with pytest.raises(ValueError, match="ask the engine"):

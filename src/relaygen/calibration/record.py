@@ -12,7 +12,7 @@ from relaygen.calibration.share import in_brief
 from relaygen.calibration.statistics import Corpus
 from relaygen.engines import fingerprint
 from relaygen.problems import Split
-from relaygen.profile import Answers, Evidence, Fingerprints, Profile, Selection, Source
+from relaygen.profile import Answers, Doubt, Evidence, Fingerprints, Profile, Selection, Source
 from relaygen.relay import Relay
 from relaygen.types import LARGE, SMALL
 
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 
 def profile_of(
-    relay: Relay, settings: Settings, rule: Rule, corpus: Corpus, choice: Choice, answers: Answers | None
+    relay: Relay,
+    settings: Settings,
+    rule: Rule,
+    corpus: Corpus,
+    choice: Choice,
+    answers: Answers | None,
+    doubt: Doubt | None,
 ) -> Profile:
     """The profile, with everything that is needed to judge it and to make it again; no times, no paths."""
     large, small = relay.engines[LARGE], relay.engines[SMALL]
@@ -39,6 +45,7 @@ def profile_of(
         selection=_selection(rule),
         predicted=choice.effect.point(len(choice.cues), disagrees=corpus.disagrees),
         answers=answers,
+        doubt=doubt,
         evidence=_evidence(corpus, choice),
     )
 

@@ -10,6 +10,7 @@ from relaygen.calibration.answers import answerer, compare_answers, in_vocabular
 from relaygen.calibration.candidates import candidates
 from relaygen.calibration.choose import Choice, choose
 from relaygen.calibration.collect import Recorded, Tick, collect, read_traces
+from relaygen.calibration.doubt import doubt_of
 from relaygen.calibration.pace import Pace, measure
 from relaygen.calibration.questions import Question, questions
 from relaygen.calibration.record import profile_of
@@ -99,7 +100,9 @@ async def calibrate(
     answers = await _answers(relay, settings, traces, work, progress)
     corpus = build_corpus(read, settings, rule)
     choice = choose(corpus, rule, settings.switching, answerer(answers))
-    profile = profile_of(relay, settings, rule, corpus, choice, answers)
+    policy = settings.switching.policy(choice.cues, answerer(answers))
+    doubt = doubt_of(corpus, policy, choice.effect, rule.catch)
+    profile = profile_of(relay, settings, rule, corpus, choice, answers, doubt)
     return Calibration(
         profile=profile,
         corpus=corpus,

@@ -34,7 +34,7 @@ DISAGREES, UNSURE = "small disagrees", "agreement unsure"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """How cues are chosen. All but `select` and `large_share` concern `robust`."""
+    """How cues are chosen. All but `select`, `large_share` and `catch` concern `robust`."""
 
     select: Select = "robust"
     large_share: float | None = None
@@ -44,12 +44,16 @@ class Rule:
     ease: float = 1.0
     confidence: float = 0.95
     resamples: int = 2000
+    catch: float = 0.9
+    """The part of small's disagreements that thresholds for its margin are to catch; see `doubt`."""
 
     def __post_init__(self) -> None:
         if self.large_share is not None and not 0 <= self.large_share <= 1:
             raise UsageError(f"The large share must be between 0 and 1, not {self.large_share}.")
         if not 0 < self.false_discovery_rate < 1 or not 0 < self.confidence < 1:
             raise UsageError("The false discovery rate and the confidence must lie between 0 and 1.")
+        if not 0 < self.catch <= 1:
+            raise UsageError(f"catch must be above 0 and at most 1, not {self.catch}.")
         if self.ease <= 0:
             raise UsageError(f"ease must be above 0, not {self.ease}.")
 

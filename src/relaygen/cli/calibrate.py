@@ -78,6 +78,8 @@ class ChoiceFlags:
     """robust: expected share of chosen cues that are no easier."""
     ease: float = RULE.ease
     """robust: how much small may disagree after a cue, relative to elsewhere."""
+    catch: float = RULE.catch
+    """The part of small's disagreements that guarded and entropy-first are to give to large."""
 
 
 def calibrate(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from relaygen.profile import CueStatistics, Profile
+from relaygen.profile import CueStatistics, Doubt, Profile
 
 if TYPE_CHECKING:
     from relaygen.calibration import Calibration
@@ -30,6 +30,8 @@ def print_calibration(found: Calibration, console: Console) -> None:
         same, n = found.answers.same, found.answers.n
         who = f"{profile.answerer} answers"
         console.print(f"Answers on the same reasoning agree in {same} of {n} ({same / n:.1%}): {who}.")
+    if profile.doubt:
+        console.print(doubt_table(profile.doubt))
     for note in found.notes:
         console.print(Text(f"Note: {note}", "yellow"), soft_wrap=True)
 
@@ -47,6 +49,22 @@ def statistics_table(profile: Profile) -> Table:
         table.add_row(*_cells(entry), style="bold")
     for entry in others[:REJECTED]:
         table.add_row(*_cells(entry), style="dim")
+    return table
+
+
+def doubt_table(doubt: Doubt) -> Table:
+    """The thresholds that the policies take from the profile, and the large share that they come to."""
+    title = f"Small's margins below which large writes: {doubt.wanted:.0%} of disagreements"
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("policy", "large writes", "margin below", "large share"):
+        table.add_column(heading, justify="left" if heading in ("policy", "large writes") else "right")
+    for policy, what, margin, share in (
+        ("guarded", "that token", doubt.guarded, doubt.guarded_share),
+        ("entropy-first", "that paragraph", doubt.paragraph, doubt.paragraph_share),
+        ("entropy-first(step=sentence)", "that sentence", doubt.sentence, doubt.sentence_share),
+    ):
+        known = margin is not None and share is not None
+        table.add_row(policy, what, f"{margin:.4f}" if known else UNKNOWN, f"{share:.1%}" if known else UNKNOWN)
     return table
 
 

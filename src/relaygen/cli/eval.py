@@ -31,7 +31,7 @@ def eval(
     task: Annotated[list[str], Parameter(negative=())],
     out: Path,
     policy: Many = None,
-    samples: Annotated[int | None, Parameter(name=["--samples", "--limit"])] = None,
+    samples: Annotated[int | None, Parameter(name=["--samples", "--limit", "-n"])] = None,
     epochs: int = 1,
     concurrency: int = 1,
     budget: int | None = None,

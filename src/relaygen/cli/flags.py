@@ -56,6 +56,8 @@ class RelayFlags:
     """Context length of local models, in tokens."""
     threads: Whole | None = None
     """Threads of each local model; 0 for all cores."""
+    exact: Annotated[bool | None, Parameter(negative=())] = None
+    """Local models: the same rounding however many tokens are fed at once. Drafts then never change the text."""
 
     def resolve(self, **changes: Any) -> RelayConfig:
         """The configuration file with these flags, and `changes`, on top."""

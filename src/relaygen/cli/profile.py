@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from relaygen.cli.cues import joined, statistics_table
+from relaygen.cli.cues import doubt_table, joined, statistics_table
 from relaygen.cli.flags import RelayFlags
 from relaygen.errors import ProfileError, UsageError
 from relaygen.profile import Profile, load_profile, save_profile, shipped
@@ -36,6 +36,8 @@ def show(name: str | None = None) -> None:
     for heading, text in _facts(found):
         table.add_row(Text(heading, "dim"), Text(text))
     console.print(table)
+    if found.doubt:
+        console.print(doubt_table(found.doubt))
     if found.evidence:
         console.print(statistics_table(found))
 

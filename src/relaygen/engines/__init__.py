@@ -13,14 +13,24 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from relaygen.engines.base import Engine, Params, fingerprint
+from relaygen.engines.base import Engine, Monitored, Params, fingerprint
 from relaygen.engines.servers import ServerSettings
 from relaygen.errors import ModelError, UsageError
 
-__all__ = ["Engine", "EngineSettings", "Params", "ServerSettings", "create_engine", "fingerprint", "wrap_engine"]
+__all__ = [
+    "Engine",
+    "EngineSettings",
+    "Monitored",
+    "Params",
+    "ServerSettings",
+    "create_engine",
+    "fingerprint",
+    "wrap_engine",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +139,9 @@ def wrap_engine(name: str, large: Engine, small: Engine, options: Mapping[str, A
     """
     if name not in _WRAPPERS:
         raise UsageError(f"There is no engine {name!r} to wrap a model in; there is {', '.join(_WRAPPERS)}.")
+    known = [*signature(_WRAPPERS[name]).parameters][2:]
+    if unknown := [option for option in options if option not in known]:
+        raise UsageError(f"{name} has no option {unknown[0]}; it has {', '.join(known)}.")
     try:
         return _WRAPPERS[name](large, small, **options)
     except (TypeError, ValueError) as error:

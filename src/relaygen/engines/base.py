@@ -15,13 +15,18 @@ from relaygen.until import Matcher
 
 @dataclass(slots=True)
 class Tally:
-    """What engines made of two models did: drafts, those of them that were accepted, passes that verified them; and how
-    many of small's tokens a router had large replace."""
+    """What engines did besides the tokens that they yielded: drafts, those of them that were accepted, passes that
+    verified them; tokens of small that a router had large replace; tokens that a server had written past the end before
+    it was stopped.
+
+    Drafts behind the token that ended the generation are not counted: nobody asked whether they were right.
+    """
 
     drafted: int = 0
     accepted: int = 0
     passes: int = 0
     replaced: int = 0
+    overrun: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,7 @@ class Params:
     `top` asks for the most probable tokens of each position, `candidates` of them. `offset` is the position of the
     first new token in the completion: with `sampling.seed` it fixes the random numbers, so that segments do not repeat
     each other's. `session` names the generation: an engine with several servers keeps one on one of them.
-    An engine made of two models counts in `tally`.
+    What an engine does besides, it counts in `tally`.
     """
 
     max_tokens: int
@@ -77,12 +82,23 @@ class Engine(Protocol):
         """Teacher-forced reading: one `Scored` for each position from `start` (at least 1) to the end."""
         ...
 
-    async def warm(self, prompt: Sequence[int]) -> None:
-        """Fills the cache with `prompt` and produces nothing."""
+    async def warm(self, prompt: Sequence[int], session: str = "") -> None:
+        """Fills the cache with `prompt` and produces nothing; `session` as in Params. Cancelling it is quick, and what
+        has been read by then stays in the cache."""
         ...
 
     async def aclose(self) -> None:
         """Frees what the engine holds; running generations are aborted."""
+        ...
+
+
+@runtime_checkable
+class ReadsAlong(Protocol):
+    """An engine that knows whether filling its cache while the other model writes saves time."""
+
+    @property
+    def stride(self) -> int:
+        """How many new tokens are worth a call of `warm`; 0 where none are, or while that is not known."""
         ...
 
 
@@ -92,6 +108,15 @@ class Fingerprinted(Protocol):
 
     @property
     def fingerprint(self) -> str: ...
+
+
+@runtime_checkable
+class Monitored(Protocol):
+    """An engine on servers, which may go and come back while it lives."""
+
+    async def health(self) -> list[bool]:
+        """Whether each of its servers answers, in the order of the reference. Takes seconds at most, raises nothing."""
+        ...
 
 
 def fingerprint(engine: Engine) -> str:

@@ -134,7 +134,7 @@ class ScriptedEngine:
         tops = (_top(id, line.margin(i)) for i, id in enumerate(tokens[start:]))
         return [Scored(top[0].id, top[0].logprob, top) for top in tops]
 
-    async def warm(self, prompt: Sequence[int]) -> None:
+    async def warm(self, prompt: Sequence[int], session: str = "") -> None:
         self.warmed.append(tuple(prompt))
 
     async def aclose(self) -> None:

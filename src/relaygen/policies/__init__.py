@@ -11,9 +11,9 @@ from importlib import import_module
 from typing import Any
 
 from relaygen.errors import UsageError
-from relaygen.policies.base import Ask, Asked, Commit, Draft, Drafted, Insert, Instruction, Policy, Steps, Write
+from relaygen.policies.base import Ask, Asked, Commit, Draft, Drafted, Insert, Instruction, Policy, Read, Steps, Write
 from relaygen.policies.composed import Composed
-from relaygen.policies.kinds import check_kinds
+from relaygen.policies.kinds import check_kinds, check_names
 from relaygen.policies.plugins import load_plugin, plugin_names, plugin_summary
 from relaygen.policies.spec import parse_spec, split_spec
 from relaygen.profile import Profile, load_profile
@@ -29,6 +29,7 @@ __all__ = [
     "Insert",
     "Instruction",
     "Policy",
+    "Read",
     "Steps",
     "Write",
     "create_policy",
@@ -63,6 +64,8 @@ def _lazy(module: str, name: str, *, profile: bool = False) -> Factory:
         if profile and "profile" in options:
             given = load_profile(str(options.pop("profile")))
         policy = getattr(import_module(f"relaygen.policies.{module}"), name)
+        check_names(policy, options)
+        check_kinds(policy, options)
         made: Policy = policy(given, **options) if profile else policy(**options)
         return made
 
@@ -76,8 +79,9 @@ _FACTORIES: dict[str, tuple[Factory, str]] = {
     ),
     "guarded": (
         _lazy("guarded", "Guarded", profile=True),
-        "relaygen; large takes back what small is unsure about",
+        "relaygen; large rewrites the words small is unsure of",
     ),
+    "deferral": (_lazy("deferral", "Deferral"), "small reasons, large helps where small is unsure"),
     "large": (_large, "the large model alone"),
     "small": (_small, "the small model alone"),
     "answer-only": (_lazy("single", "AnswerOnly"), "large reasons, small writes the answer"),
@@ -91,10 +95,10 @@ _FACTORIES: dict[str, tuple[Factory, str]] = {
     ),
     "specreason": (
         _lazy("specreason", "SpecReason"),
-        "small reasons, large rewrites steps it marks below 7",
+        "small reasons, large rewrites steps it finds wanting",
     ),
     "entropy-first": (
-        _lazy("entropy_first", "EntropyFirst"),
+        _lazy("entropy_first", "EntropyFirst", profile=True),
         "small's certainty at a step's start decides who writes",
     ),
 }
@@ -138,6 +142,8 @@ def create_policy(spec: str, profile: Profile) -> Policy:
 def _create(spec: str, profile: Profile) -> Policy:
     name, options = parse_spec(spec)
     # A name of ours is ours, whoever else claims it.
+    if name in _WRAPPERS and name not in plugin_names():
+        raise UsageError(f"{name} stands behind a policy, for example large+{name}.")
     if name not in _FACTORIES and name not in plugin_names():
         raise UsageError(f"There is no policy {name!r}; there are {', '.join(policy_names())}.")
     factory = _FACTORIES[name][0] if name in _FACTORIES else load_plugin(name)

@@ -89,7 +89,19 @@ class Asked:
     chances: Mapping[str, float] = field(default_factory=dict)
 
 
-Instruction = Write | Draft | Commit | Insert | Ask
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Let `role` read a draft behind the context, in one pass, and say how probable each of its tokens is.
+
+    The context stays as it was, and nothing is generated. Answered with a tuple of Scored, in the vocabulary of `role`;
+    an empty one where its context has no room for the draft.
+    """
+
+    role: Role
+    draft: Drafted
+
+
+Instruction = Write | Draft | Commit | Insert | Ask | Read
 # What is sent back depends on the instruction (see each), which a Generator type can't say.
 Steps = Generator[Instruction, Any, None]
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from relaygen.policies.base import Commit, Draft, Drafted, Steps, Write
+from relaygen.policies.base import Commit, Draft, Steps, Write
+from relaygen.policies.kinds import at_least
+from relaygen.profile import Profile
 from relaygen.types import LARGE, SMALL, Ending
 from relaygen.until import margin_below, paragraph_end, sentence_end, think_end
+
+THRESHOLD = 0.5  # for profiles that were made without one
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,29 +18,40 @@ class EntropyFirst:
     """Small drafts the first token of every step; large writes the step when the margin is below `threshold`.
 
     The margin stands for the entropy that the paper uses, because every engine can tell it. `step` is what ends a step:
-    a paragraph, as in the paper, or a sentence. Small writes the answer.
+    a paragraph, as in the paper, or a sentence. By default the profile knows the threshold for it: calibration finds
+    it. Small writes the answer.
     """
 
-    threshold: float = 0.5
+    profile: Profile
+    threshold: float | None = None
     step: str = "paragraph"
     max_step: int = 512
     name: str = "entropy-first"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1:
-            raise ValueError(f"threshold must be between 0 and 1, not {self.threshold}")
         if self.step not in ("paragraph", "sentence"):
             raise ValueError(f"step must be paragraph or sentence, not {self.step}")
+        if not 0 <= self.below <= 1:
+            raise ValueError(f"threshold must be between 0 and 1, not {self.threshold}")
+        at_least(1, max_step=self.max_step)
+
+    @property
+    def below(self) -> float:
+        """The threshold that holds: the option, the profile's for such steps, or one in the middle."""
+        if self.threshold is not None:
+            return self.threshold
+        known = getattr(self.profile.doubt, self.step, None)
+        return THRESHOLD if known is None else known
 
     def run(self) -> Steps:
         step_end = (paragraph_end() if self.step == "paragraph" else sentence_end()) | think_end()
         while True:
-            first = yield Draft(SMALL, until=margin_below(self.threshold) | think_end(), max_tokens=1)
+            first = yield Draft(SMALL, until=margin_below(self.below) | think_end(), max_tokens=1)
             if first.segment.ending is Ending.MARGIN:
                 segment = yield Write(LARGE, until=step_end, max_tokens=self.max_step)
             else:
                 segment = yield Commit(first)
-                if says_nothing(first):
+                if first.tokens and says_nothing(first.segment.text):
                     continue
                 if segment.ending is not Ending.THINK_END:
                     segment = yield Write(SMALL, until=step_end, max_tokens=self.max_step)
@@ -45,6 +60,6 @@ class EntropyFirst:
         yield Write(SMALL)  # the answer stage, to the end
 
 
-def says_nothing(first: Drafted) -> bool:
+def says_nothing(text: str) -> bool:
     """Whether the step has not begun with this token: it is white space, or opens the reasoning."""
-    return bool(first.tokens) and first.segment.text.strip() in ("", "<think>")
+    return text.strip() in ("", "<think>")

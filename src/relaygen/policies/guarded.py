@@ -1,57 +1,87 @@
-"""Guarded, RelayGen with an early return: when small grows unsure, large takes back what small was unsure about."""
+"""Guarded, RelayGen with a guard: where small grows unsure, large writes what small was unsure about."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
-from relaygen.policies.base import Commit, Draft, Drafted, Steps, Write
+from relaygen.policies.base import Instruction, Steps, Write
+from relaygen.policies.kinds import at_least
+from relaygen.policies.relaygen import MAX_SEGMENT, MIN_TOKENS, RelayGen
 from relaygen.profile import Profile
-from relaygen.types import LARGE, SMALL, Ending
-from relaygen.until import cue, margin_below, sentence_end, think_end
+from relaygen.types import LARGE, SMALL, Ending, Segment
+from relaygen.until import cue, margin_below, think_end
+
+THRESHOLD = 0.5  # for profiles that were made without one
+SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s|\n\s*\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """Hands over at switch cues like RelayGen, and back at the end of the sentence or where small is in doubt.
+    """Hands over at switch cues like RelayGen. Where small is in doubt, its doubtful tokens are dropped, large writes
+    `rewrite` tokens in their place, and small goes on with the sentence.
 
-    Small is in doubt when the mean margin of its last `window` tokens is below `threshold`. The tokens from the first
-    doubtful one of the window on are then dropped, and large writes on from there. So a segment of small is only shown
-    when it is complete; with `drop=False` it is shown as it is written, and kept.
+    Small is in doubt when the mean margin of its last `window` tokens is below `threshold`; dropped is what begins with
+    the first doubtful one of them. By default the profile knows the threshold: calibration finds it. With `rewrite=0`,
+    and where the doubt is how the next sentence begins, large goes on to the next cue.
     """
 
     profile: Profile
-    threshold: float = 0.5
-    window: int = 3
-    drop: bool = True
-    min_tokens: int = 5
-    max_segment: int = 256
+    threshold: float | None = None
+    window: int = 1
+    rewrite: int = 1
+    min_tokens: int = MIN_TOKENS
+    max_segment: int = MAX_SEGMENT
+    chain: bool | None = None
     name: str = "guarded"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1:
+        if not 0 <= self.below <= 1:
             raise ValueError(f"threshold must be between 0 and 1, not {self.threshold}")
-        if self.window < 1:
-            raise ValueError(f"window must be at least 1, not {self.window}")
+        at_least(0, min_tokens=self.min_tokens, rewrite=self.rewrite)
+        at_least(1, window=self.window, max_segment=self.max_segment)
+
+    @property
+    def below(self) -> float:
+        """The threshold that holds: the option, the profile's, or one in the middle."""
+        if self.threshold is not None:
+            return self.threshold
+        known = self.profile.doubt.guarded if self.profile.doubt else None
+        return THRESHOLD if known is None else known
 
     def run(self) -> Steps:
         offload = cue(self.profile.cues, match=self.profile.match) | think_end()
-        back = sentence_end() | margin_below(self.threshold, window=self.window) | think_end()
+        min_tokens = self.min_tokens
         while True:
-            segment = yield Write(LARGE, until=offload, min_tokens=self.min_tokens)
+            segment = yield Write(LARGE, until=offload, min_tokens=min_tokens)
             if segment.ending is Ending.THINK_END:
                 break
-            if self.drop:
-                draft = yield Draft(SMALL, until=back, max_tokens=self.max_segment)
-                segment = yield Commit(draft, self._sure(draft))
-            else:
-                segment = yield Write(SMALL, until=back, max_tokens=self.max_segment)
+            segment = yield from self._offload()
             if segment.ending is Ending.THINK_END:
                 break
+            # Where small did not know how to begin the next sentence, a cue of large's may come at once.
+            min_tokens = self.min_tokens if segment.ending is Ending.SENTENCE else 0
         yield Write(self.profile.answerer)  # the answer stage, to the end
 
-    def _sure(self, draft: Drafted) -> int | None:
-        """How many tokens of the draft stay: all, or those in front of the first doubtful one of the last window."""
-        if draft.segment.ending is not Ending.MARGIN:
-            return None
-        start = max(len(draft.tokens) - self.window, 0)
-        return next((i for i in range(start, len(draft.tokens)) if draft.tokens[i].margin < self.threshold), None)
+    def _offload(self) -> Generator[Instruction, Any, Segment]:
+        """What small writes behind a cue, guarded. Returns the last piece."""
+        back = RelayGen(self.profile, chain=self.chain).sentence
+        back = back | margin_below(self.below, window=self.window, drop=True) | think_end()
+        written, left = "", self.max_segment
+        while True:
+            segment: Segment = yield Write(SMALL, until=back, max_tokens=left)
+            written, left = written + segment.text, left - len(segment.tokens)
+            if segment.ending is not Ending.MARGIN or not self.rewrite or self._opens(written):
+                return segment
+            segment = yield Write(LARGE, until=think_end(), max_tokens=self.rewrite)
+            written, left = written + segment.text, left - len(segment.tokens)
+            if segment.ending is Ending.THINK_END or left < 1 or self._opens(written):
+                return segment
+
+    def _opens(self, written: str) -> bool:
+        """Whether a sentence has ended in this text and what is there of the next one is no easy one, as far as it
+        goes: then it is not for small to go on."""
+        *whole, last = SENTENCE_END.split(written + " ")
+        return bool(whole) and not last.lstrip().startswith(tuple(c.rstrip() for c in self.profile.cues))

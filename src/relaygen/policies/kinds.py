@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import fields, is_dataclass
-
-from relaygen.policies.base import Policy
+from collections.abc import Mapping
+from dataclasses import Field, fields, is_dataclass
+from typing import Any
 
 # What the default of an option is, what is as good, and how to say it.
 KINDS: dict[type, tuple[tuple[type, ...], str]] = {
@@ -13,21 +12,38 @@ KINDS: dict[type, tuple[tuple[type, ...], str]] = {
     int: ((int,), "a whole number"),
     float: ((int, float), "a number"),
     str: ((str,), "a text"),
-    type(None): ((bool, type(None)), "True or False"),  # a switch that something else sets when nobody does
 }
 
 
-def check_kinds(policy: Policy, options: Iterable[str]) -> None:
-    """Raises ValueError when one of these options is not of the kind of its default."""
+def check_names(policy: type, options: Mapping[str, Any]) -> None:
+    """Raises ValueError when the policy, a dataclass, has no option of one of these names."""
+    known = [field.name for field in fields(policy) if field.name not in ("name", "profile")]
+    for name in options:
+        if name not in known:
+            raise ValueError(f"there is no option {name}; it has {', '.join(known) or 'none'}")
+
+
+def check_kinds(policy: object, options: Mapping[str, Any]) -> None:
+    """Raises ValueError when one of these options is not of the kind of its default in `policy`, a dataclass or one
+    made; others are taken as they are."""
     if not is_dataclass(policy):
         return
     for field in fields(policy):
-        allowed, words = KINDS.get(type(field.default), ((object,), ""))
-        value = getattr(policy, field.name)
-        if field.name in options and (
-            not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed)
-        ):
+        allowed, words = _kind(field)
+        if field.name not in options:
+            continue
+        value = options[field.name]
+        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
             raise ValueError(f"{field.name} must be {words}, not {value!r}")
+
+
+def _kind(field: Field[Any]) -> tuple[tuple[type, ...], str]:
+    """What an option may be. Where something else decides when nobody does, its default is None and its type tells."""
+    if field.default is None:
+        for kind in (bool, float):
+            if kind.__name__ in str(field.type):
+                return (*KINDS[kind][0], type(None)), KINDS[kind][1]
+    return KINDS.get(type(field.default), ((object,), ""))
 
 
 def at_least(least: int, **options: int) -> None:

@@ -38,7 +38,7 @@ class RelayGen:
 
     def run(self) -> Steps:
         offload = cue(self.profile.cues, match=self.profile.match) | think_end()
-        back = self._sentence | think_end()
+        back = self.sentence | think_end()
         while True:
             segment = yield Write(LARGE, until=offload, min_tokens=self.min_tokens)
             if segment.ending is Ending.THINK_END:
@@ -49,7 +49,8 @@ class RelayGen:
         yield Write(self.profile.answerer)  # the answer stage, to the end
 
     @property
-    def _sentence(self) -> Until:
+    def sentence(self) -> Until:
+        """Where what small writes ends, thinking aside."""
         if self.profile.chain if self.chain is None else self.chain:
             return chained_end(self.profile.cues)
         return sentence_end(match="substring" if self.profile.match == "substring" else "guarded")

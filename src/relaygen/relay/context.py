@@ -54,6 +54,16 @@ class Context:
                 if other is not role:
                     own.extend(self._tokenizers[other].encode(text))
 
+    def ahead(self, role: Role, writer: Role, ids: Sequence[int]) -> list[int]:
+        """What `role` will see once `writer`'s `ids` are committed, as far as that can be told while it still writes.
+
+        With two vocabularies the last word is left out: how it is encoded depends on its end.
+        """
+        if self.shared:
+            return [*self._ids[role], *ids]
+        text = self._tokenizers[writer].decode(ids)
+        return self._ids[role] + self._tokenizers[role].encode(text[: max(text.rfind(" "), 0)])
+
     def _check(self, role: Role) -> None:
         if self.room(role) < 1:
             engine = self._engines[role]

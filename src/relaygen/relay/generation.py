@@ -14,13 +14,14 @@ from uuid import uuid4
 
 from relaygen.engines.base import Engine
 from relaygen.errors import EngineError
-from relaygen.policies.base import Ask, Commit, Draft, Drafted, Insert, Instruction, Policy, Steps, Write
-from relaygen.relay.ask import ask
+from relaygen.policies.base import Ask, Commit, Draft, Drafted, Insert, Instruction, Policy, Read, Steps, Write
+from relaygen.relay.ask import ask, read
 from relaygen.relay.context import Context
 from relaygen.relay.options import Options
 from relaygen.relay.prompt import OPENING
 from relaygen.relay.record import Record
 from relaygen.relay.run import Run, until_with, whole
+from relaygen.relay.standby import Standby, mode_of
 from relaygen.relay.standins import StandIns
 from relaygen.relay.stops import StopTexts
 from relaygen.types import LARGE, Ended, Ending, Event, Finished, Role, Segment, Token, Trace, Written
@@ -57,6 +58,7 @@ class Generation:
         self._stops = StopTexts(options.stop)
         self._stand_ins = StandIns(options)
         self._session = uuid4().hex
+        self._standby = Standby(engines, self.context, mode_of(policy, options.standby), self._session)
         self._finish: str | None = None
         self._result: Any = None
 
@@ -78,6 +80,7 @@ class Generation:
             raise
         finally:
             steps.close()
+            await self._standby.aclose()
         for event in self._rest():
             yield event
         yield Finished(self.trace)
@@ -108,6 +111,7 @@ class Generation:
                         yield event
                 return
             except EngineError as error:
+                self._blame(cast, error)
                 note = self._stand_ins.replace(cast, error)
                 if not note:
                     raise
@@ -116,6 +120,11 @@ class Generation:
                 yield event
             if self._finish or self._stops.found:
                 return
+
+    def _blame(self, failed: Instruction, error: EngineError) -> None:
+        """Tells the error which model it is about."""
+        if not isinstance(failed, Commit) and not error.model:
+            error.model = f"The {failed.role} model ({self.engines[failed.role].name})"
 
     def _salvage(self) -> list[Event]:
         """Closes a piece that a failure has cut off: what was shown stays."""
@@ -132,8 +141,10 @@ class Generation:
                 if run is None:
                     self._result = _nothing_left(role)
                     return
+                await self._standby.turn(role)
                 async with aclosing(self._stream(run)) as tokens:
                     async for token in tokens:
+                        self._standby.wrote(token.id)
                         for event in self._write(role, token):
                             yield event
                 events = self._settle(run)
@@ -146,8 +157,12 @@ class Generation:
                 over = self.record.thinking and THINK_END in text
                 events = self._insert(role, text, Ending.THINK_END if over else Ending.TEXT)
             case Ask(role):
+                await self._standby.make_way(role)
                 self._result = await ask(self.engines[role], self.context, instruction)
                 self.record.waste(role, len(self._result.tokens))
+                return
+            case Read(role):
+                self._result = await read(self.engines[role], self.context, instruction)
                 return
             case _:
                 raise TypeError(f"{self.policy.name} yielded {instruction!r}, which is not an instruction")
@@ -223,6 +238,7 @@ class Generation:
         run = self._prepare(draft)
         if run is None:
             return Drafted(_nothing_left(draft.role), ())
+        await self._standby.make_way(draft.role)
         tokens = tuple([token async for token in self._stream(run)])
         self.record.waste(run.role, run.kept + run.overrun)
         ids = tuple(t.id for t in tokens)

@@ -18,6 +18,8 @@ class Options:
     (the reasoning stage ignores them). `margins` records the margin of every token in the trace. The repetition guard
     ends a generation that goes round in circles. When a model fails for good, `on_small_failure="large"` lets the
     large one finish alone, and `on_large_failure="small"` the small one; the trace is then marked degraded.
+    `standby="warm"` lets the model that does not write read along in the background, so that it need not read what
+    the other wrote when its turn comes; "cold" does not; "auto" does where the engine knows that it pays.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -28,6 +30,7 @@ class Options:
     repetition_guard: bool = True
     on_small_failure: Literal["error", "large"] = "error"
     on_large_failure: Literal["error", "small"] = "error"
+    standby: Literal["auto", "warm", "cold"] = "auto"
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:

@@ -40,7 +40,7 @@ class Record:
         self._handed: list[Token] = []  # tokens of this instruction in front of the current piece
         self._wasted = dict.fromkeys(Role, 0)
         self.tally = Tally()
-        """What engines made of two models count."""
+        """What engines count."""
         self._began = time.perf_counter()
         self._first_token: float | None = None
         self.thinking = False

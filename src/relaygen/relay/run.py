@@ -83,31 +83,39 @@ class Run:
     ending: Ending = Ending.ABORTED
     why: str = ""
     seconds: float = 0.0
+    past: int = 0
+    """Tokens that the engine had written behind `tokens` before it was stopped."""
 
     async def stream(
         self, prompt: list[int], offset: int, before: str, options: Options
     ) -> AsyncGenerator[Token, None]:
         """Runs the engine and yields the tokens that stay; sets `kept`, `ending` and `why` at the end.
 
-        The newest tokens wait, as many as may be given back; so do parts of a character.
+        The newest tokens wait, as many as may be given back; so do parts of a character that must stay whole.
         `offset` of the prompt's tokens belong to the completion.
         """
         began = time.perf_counter()
         matcher = Matcher(self.until, self.engine.tokenizer, before=before, min_tokens=self.min_tokens)
         borders = Borders(self.engine.tokenizer)
-        shown = 0
+        count, shown, lookahead = 0, 0, self.until.lookahead
+        past = self._past
         if self.max_tokens > 0:  # else there is no room, not even for asking
             async with aclosing(self.engine.stream(prompt, self._params(options, offset), matcher)) as stream:
                 async for token in stream:
                     self.tokens.append(token)
-                    certain = min(borders.feed(token.id), len(self.tokens) - self.until.lookahead)
+                    count += 1
+                    complete = borders.feed(token.id) if self.whole_characters else count
+                    certain = min(complete, count - lookahead)
                     while shown < certain:
                         yield self.tokens[shown]
                         shown += 1
-                    if options.repetition_guard and not matcher.fired and self._circles(prompt, offset):
+                    # By the length of the completion: two models that keep handing over in a circle are noticed too.
+                    checks = options.repetition_guard and (offset + count) % CHECK_EVERY == 0
+                    if checks and not matcher.fired and self._circles(prompt, offset):
                         self.ending = Ending.REPETITION
                         break
         self._conclude(matcher)
+        self.past = self._past - past
         if self.whole_characters:
             self.kept = borders.within(self.kept)
         self.seconds = time.perf_counter() - began
@@ -117,7 +125,11 @@ class Run:
     @property
     def overrun(self) -> int:
         """Tokens past the end that were generated and dropped; an end of sequence is not one of them."""
-        return len(self.tokens) - self.kept - (self.ending is Ending.EOS)
+        return len(self.tokens) - self.kept - (self.ending is Ending.EOS) + self.past
+
+    @property
+    def _past(self) -> int:
+        return self.tally.overrun if self.tally else 0
 
     def _params(self, options: Options, offset: int) -> Params:
         return Params(
@@ -131,9 +143,6 @@ class Run:
         )
 
     def _circles(self, prompt: list[int], offset: int) -> bool:
-        # By the length of the completion, so that two models that keep handing over in a circle are noticed too.
-        if (offset + len(self.tokens)) % CHECK_EVERY:
-            return False
         reach = 4 * LONGEST_PERIOD
         written = prompt[max(len(prompt) - offset, len(prompt) - reach) :]
         return circles(written + [t.id for t in self.tokens[-reach:]])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from relaygen.errors import EngineError
-from relaygen.policies.base import Ask, Draft, Insert, Instruction, Write
+from relaygen.policies.base import Ask, Draft, Insert, Instruction, Read, Write
 from relaygen.relay.options import Options
 from relaygen.types import LARGE, SMALL, Role
 
+logger = logging.getLogger(__name__)
 OTHER = {LARGE: SMALL, SMALL: LARGE}
 
 
@@ -21,16 +23,17 @@ class StandIns:
 
     def cast(self, instruction: Instruction) -> Instruction:
         """The instruction, given to the model that is there."""
-        if isinstance(instruction, Write | Draft | Ask | Insert) and instruction.role in self._gone:
+        if isinstance(instruction, Write | Draft | Ask | Read | Insert) and instruction.role in self._gone:
             return replace(instruction, role=OTHER[instruction.role])
         return instruction
 
     def replace(self, failed: Instruction, error: EngineError) -> str:
         """From now on the other model writes for the one that failed. Returns what the trace notes, "" when there is
         nobody to do it."""
-        if not isinstance(failed, Write | Draft | Ask) or not self._allowed[role := failed.role]:
+        if not isinstance(failed, Write | Draft | Ask | Read) or not self._allowed[role := failed.role]:
             return ""
         if OTHER[role] in self._gone:
             return ""
         self._gone.add(role)
-        return f"The {role} model failed and the {OTHER[role]} one went on: {error}"
+        logger.warning("%s", error)  # the note may be read by those who should not learn of addresses
+        return f"{error.model} failed and the {OTHER[role]} one went on."

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relaygen.serve.failures import GONE
 
-NAME = "relaygen.serve"
+PACKAGE, NAME = "relaygen", "relaygen.serve"
 ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 QUIET = ("/health", "/ready", "/metrics")  # what machines ask every few seconds
 
@@ -36,13 +36,13 @@ class JsonLines(logging.Formatter):
 
 
 def configure(level: int = logging.INFO) -> None:
-    """Sends the logs of the gateway and of uvicorn to standard error, as JSON lines."""
+    """Sends the logs of this package and of uvicorn to standard error, as JSON lines."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
-    for name in (NAME, "uvicorn"):
+    for name in (PACKAGE, "uvicorn"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level if name == NAME else logging.WARNING)
+        logger.setLevel(level if name == PACKAGE else logging.WARNING)
 
 
 def say(event: str, level: int = logging.INFO, **fields: Any) -> None:

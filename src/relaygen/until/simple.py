@@ -100,30 +100,41 @@ class TokensCondition:
 
 @dataclass(frozen=True, slots=True)
 class MarginCondition:
-    """Fires when the mean margin of the last `window` tokens falls below `threshold`."""
+    """Fires when the mean margin of the last `window` tokens falls below `threshold`. See `margin_below`."""
 
     threshold: float
     window: int = 1
+    drop: bool = False
     urgent: bool = False
     needs_top: bool = True
 
+    @property
+    def lookahead(self) -> int:
+        return self.window if self.drop else 1
+
     def watch(self, tokenizer: Tokenizer) -> Watch:
-        return MarginWatch(self.threshold, self.window)
+        return MarginWatch(self)
 
 
 class MarginWatch:
-    __slots__ = ("_last", "_threshold")
+    __slots__ = ("_condition", "_last")
 
-    def __init__(self, threshold: float, window: int) -> None:
-        self._threshold = threshold
-        self._last: deque[float] = deque(maxlen=window)
+    def __init__(self, condition: MarginCondition) -> None:
+        self._condition = condition
+        self._last: deque[float] = deque(maxlen=condition.window)
 
     def see(self, view: View) -> Fired | None:
         self._last.append(view.token.margin)
         mean = sum(self._last) / len(self._last)
-        if len(self._last) == self._last.maxlen and mean < self._threshold:
-            return Fired(Ending.MARGIN, f"{mean:.3f}")
-        return None
+        if len(self._last) < self._condition.window or mean >= self._condition.threshold:
+            return None
+        return Fired(Ending.MARGIN, f"{mean:.3f}", self._doubtful if self._condition.drop else 0)
+
+    @property
+    def _doubtful(self) -> int:
+        """How many tokens there are from the first doubtful one of the window on."""
+        sure = next(i for i, margin in enumerate(self._last) if margin < self._condition.threshold)
+        return len(self._last) - sure
 
 
 def think_end() -> Until:
@@ -145,11 +156,12 @@ def tokens(n: int) -> Until:
     return Until((TokensCondition(n),))
 
 
-def margin_below(threshold: float, *, window: int = 1) -> Until:
+def margin_below(threshold: float, *, window: int = 1, drop: bool = False) -> Until:
     """Until the mean margin of the last `window` tokens is below `threshold` (0 to 1).
 
-    Raises ValueError when `window` is below 1.
+    With `drop` the tokens from the first doubtful one of the window on are given back, even where they end the
+    thinking. Raises ValueError when `window` is below 1.
     """
     if window < 1:
         raise ValueError(f"margin_below() needs a window of at least 1 token, not {window}")
-    return Until((MarginCondition(threshold, window),))
+    return Until((MarginCondition(threshold, window, drop, urgent=drop),))

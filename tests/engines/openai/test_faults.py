@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.clock import BACKEND, Skipping
 from tests.engines.openai.fakes import EXACT, OWNERS, PROMPT, TOKENIZER, FakeServer, Fault, engine_on
 from tests.engines.openai.test_engine import PARAMS, shown, write
 
+from relaygen.engines.base import Tally
 from relaygen.engines.openai import ServerEngine
 from relaygen.engines.openai.faults import ServerFault
 from relaygen.errors import UsageError
+from relaygen.until import cue, sentence_end
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, type[Skipping]]]:
+    return BACKEND
+
+
 TEXT = "One, two, three."
 BROKEN = ["cut", "end", "garbage", "error", "stall"]
 QUICK: dict[str, Any] = {"first_token_seconds": 0.05, "token_seconds": 0.05}
@@ -48,7 +59,10 @@ async def test_a_refused_connection_is_tried_again() -> None:
 
 async def test_after_the_last_attempt_the_fault_is_told() -> None:
     server = FakeServer("vllm", TEXT, faults=[Fault("status", status=503)] * 9)
-    assert await until_it_fails(engine_on(server)) == ("", "http://a:1/v1 answered with status 503: out of luck")
+    assert await until_it_fails(engine_on(server)) == (
+        "",
+        "http://a:1/v1 answered with status 503: out of luck sk-planted",
+    )
     assert len(server.requests) == 3
 
 
@@ -165,3 +179,60 @@ async def test_a_request_that_the_server_gives_up_is_tried_again(dialect: str, t
     engine = engine_on(FakeServer(dialect, TEXT, faults=[Fault("abort")]))
     assert shown(engine, await write(engine, replace(PARAMS, top=top))) == TEXT + "<|end|>"
     assert engine.counts.repeated == 1
+
+
+@pytest.mark.parametrize("dialect", EXACT)
+async def test_a_server_that_failed_is_asked_for_its_health_before_it_gets_work_again(dialect: str) -> None:
+    servers = [FakeServer(dialect, TEXT), FakeServer(dialect, TEXT)]
+    engine = engine_on(*servers)
+    first = engine._replicas.choose("")
+    own, other = sorted(servers, key=lambda server: server is not servers["ab".index(first.client.url[7])])
+    own.faults.append(Fault("refused"))
+    await write(engine)
+    first.rests_until = 0.0  # its rest is over
+    own.down = True
+    await write(engine)
+    assert (len(own.requests), len(other.requests)) == (1, 2)
+    first.rests_until, own.down = 0.0, False
+    await write(engine)
+    await write(engine)
+    assert (len(own.requests), len(other.requests)) == (3, 2)
+    assert own.calls.count("/health") == 2
+
+
+async def test_a_server_without_others_is_not_asked_for_its_health() -> None:
+    server = FakeServer("vllm", TEXT, faults=[Fault("refused")])
+    engine = engine_on(server)
+    await write(engine)
+    assert "/health" not in server.calls
+
+
+@pytest.mark.parametrize("key", ["sk-\u00fc", "sk-a\nb"])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_told(key: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(key, encoding="utf-8")
+    with pytest.raises(UsageError, match="only printable ASCII") as caught:
+        engine_on(FakeServer("vllm", TEXT), api_key_file=str(tmp_path / "key"))
+    assert "sk-" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dialect", EXACT)
+@pytest.mark.parametrize("which", [0, 70, 399])
+async def test_cues_beyond_the_servers_limit_end_a_segment_too(dialect: str, which: int) -> None:
+    """The server stops at the first of them by itself; at the others it is stopped."""
+    cues = tuple(f"word{i:03}," for i in range(400))
+    server = FakeServer(dialect, f"Well, {cues[which]} and so on and on. " * 3, group=1)
+    engine = engine_on(server)
+    tally = Tally()
+    written = await write(engine, replace(PARAMS, tally=tally), until=cue(cues))
+    assert shown(engine, written) == f"Well, {cues[which]}"
+    assert len(server.requests[0]["stop"]) <= engine.dialect.stop_limit + 1
+    assert server.sent[0] <= len(written) + 1  # then the connection was closed
+    assert engine.counts.overrun == tally.overrun == 0
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "sglang"])
+async def test_what_came_past_the_end_is_in_the_calls_tally(dialect: str) -> None:
+    engine = engine_on(FakeServer(dialect, "Five. Six. Seven.", group=8))
+    tally = Tally()
+    await write(engine, replace(PARAMS, tally=tally), until=sentence_end())
+    assert tally.overrun == engine.counts.overrun == 2

@@ -9,7 +9,6 @@ from tests.engines.openai.fakes import TOKENIZER, FakeServer
 
 Json = dict[str, Any]
 LOGPROB, SECOND = -0.1, -2.5  # of every token, and of the next id
-BLOCK = 16  # tokens that are cached together
 OTHER = 7  # what is added to an id to get its runner-up
 
 
@@ -40,12 +39,12 @@ def vllm_or_sglang(server: FakeServer, body: Json) -> Iterator[Json]:
                 ],
             }
         if i == 0:
-            choice["prompt_token_ids"] = [id + server.echo_shift for id in body["prompt"]]
+            choice["prompt_token_ids"] = [id + server.shift for id in body["prompt"]]
         if last:
             choice["finish_reason"] = "length" if answer.finish == "length" else "stop"
             choice["stop_reason" if server.dialect == "vllm" else "matched_stop"] = answer.matched
         yield {"choices": [choice]}
-    details = {"cached_tokens": (len(body["prompt"]) - 1) // BLOCK * BLOCK} if server.caches else None
+    details = {"cached_tokens": server.cached(body["prompt"])} if server.caches else None
     yield {"choices": [], "usage": {"prompt_tokens_details": details}}
 
 
@@ -68,7 +67,7 @@ def native_sglang(server: FakeServer, body: Json) -> Iterator[Json]:
                 "output_token_logprobs": [[LOGPROB, id, None] for id in done],
                 "output_top_logprobs": [[[LOGPROB, id, None], [SECOND, other(id), None]] for id in done],
                 "finish_reason": reason if last else None,
-                "cached_tokens": 3 if last else None,
+                "cached_tokens": server.cached(body["input_ids"]) if last and server.caches else None,
             },
         }
 
@@ -90,7 +89,14 @@ def llama(server: FakeServer, body: Json) -> Iterator[Json]:
         row = {"id": id, "logprob": LOGPROB, "top_logprobs": candidates[: body["n_probs"]]}
         yield {"tokens": [id], "content": held, "tokens_predicted": count, "completion_probabilities": [row]}
         held = ""
-    yield {"tokens": [], "content": "", "stop": True, "stop_type": kind, "timings": {"cache_n": 3}}
+    cached = server.cached(body["prompt"])
+    yield {
+        "tokens": [],
+        "content": "",
+        "stop": True,
+        "stop_type": kind,
+        "timings": {"cache_n": cached if server.caches else 0},
+    }
 
 
 def text(server: FakeServer, body: Json) -> Iterator[Json]:

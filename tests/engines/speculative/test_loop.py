@@ -53,6 +53,13 @@ class Table:
         return logits
 
 
+class Wrong(Table):
+    """Never chooses what the other would."""
+
+    def after(self, context: Sequence[int]) -> Logits:
+        return -super().after(context)
+
+
 def drafts_of(kind: str, sampling: Sampling, room: int = 1000) -> Drafts:
     if kind == "ngram":
         return NgramDrafts()
@@ -195,6 +202,19 @@ def test_it_ends_with_the_token_at_which_until_fires(last: int) -> None:
     probe = Probe(last=last)
     tokens, _ = speculate(GREEDY, until=probe)
     assert tokens == probe.seen == alone(GREEDY)[:last]
+
+
+@pytest.mark.parametrize("last", range(1, 12))
+def test_drafts_behind_the_end_are_neither_accepted_nor_rejected(last: int) -> None:
+    perfect = SmallDrafts(sequence(Table(noise=0.0)), GREEDY, 1000, Stop())
+    _, tally = speculate(GREEDY, until=Probe(last=last), drafts=perfect, k=4)
+    assert tally.drafted == tally.accepted == last - last // 5  # every fifth token is large's own
+
+
+def test_drafts_behind_a_rejected_one_count() -> None:
+    never = SmallDrafts(sequence(Wrong(noise=0.0)), GREEDY, 1000, Stop())
+    _, tally = speculate(GREEDY, limit=9, drafts=never, k=4)
+    assert (tally.drafted, tally.accepted, tally.passes) == (4 * 5 + 3 + 2 + 1, 0, 9)
 
 
 def test_it_ends_with_an_end_of_sequence_and_drafts_nothing_behind_one() -> None:

@@ -24,7 +24,7 @@ class Coupled:
         """See `Engine.score`; large scores."""
         return await self.large.score(tokens, start)
 
-    async def warm(self, prompt: Sequence[int]) -> None:
+    async def warm(self, prompt: Sequence[int], session: str = "") -> None:
         """See `Engine.warm`; large is warmed."""
         await self.large.warm(prompt)
 

@@ -131,7 +131,7 @@ class OnnxEngine:
         known = self._checked(tokens, room=0)
         return await self._run(known, lambda stop, sequence: score(sequence, known, start, stop))
 
-    async def warm(self, prompt: Sequence[int]) -> None:
+    async def warm(self, prompt: Sequence[int], session: str = "") -> None:
         """See `Engine.warm`. Raises ContextError when the prompt is too long."""
         tokens = self._checked(prompt, room=0)
         await self._run(tokens, lambda stop, sequence: fill(sequence, tokens, stop))

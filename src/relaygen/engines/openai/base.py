@@ -60,6 +60,10 @@ class Dialect(Protocol):
     """Most stop texts that the server takes."""
     tops: bool
     """Whether the most probable tokens of a position can be had."""
+    health: str
+    """The path that answers with status 200 when the server can work."""
+    stride: int
+    """How many new tokens are worth a call of `warm`; 0 where there is no such call."""
 
     def stream(self, client: Client, span: Span) -> AsyncGenerator[Chunk, None]:
         """Runs a span. Closing it aborts. Raises ServerFault."""
@@ -69,7 +73,7 @@ class Dialect(Protocol):
         """See `Engine.score`. Raises UsageError when this server can't."""
         ...
 
-    async def warm(self, client: Client, model: str, prompt: Sequence[int]) -> None:
+    async def warm(self, client: Client, model: str, prompt: Sequence[int], session: str = "") -> None:
         """See `Engine.warm`."""
         ...
 
@@ -90,6 +94,15 @@ def first_choice(event: Json) -> Json | None:
     """The choice in an event; None in one that holds only usage."""
     choices = event.get("choices")
     return choices[0] if choices else None
+
+
+def token_ids(value: Any) -> list[int] | None:
+    """The ids in an answer; None where there are none. Raises TypeError for anything that is not a list of ids."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or any(type(id) is not int or id < 0 for id in value):
+        raise TypeError("these are no token ids")
+    return value
 
 
 def cached_tokens(event: Json) -> int | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
@@ -41,6 +40,8 @@ class Client:
         self._secrets = [value for value in (settings.api_key(), *self._headers.values()) if value]
         if key := settings.api_key():
             self._headers["Authorization"] = f"Bearer {key}"
+        if wrong := [name for name, value in self._headers.items() if not (value.isascii() and value.isprintable())]:
+            raise UsageError(f"The header {wrong[0]} of {url} can't be sent: only printable ASCII characters can.")
         self._transport = transport
         self._tls = _tls(settings)
         self._http: httpx2.AsyncClient | None = None
@@ -57,14 +58,24 @@ class Client:
             self._check(response)
             return self._object(response.content)
 
-    async def call(self, path: str, body: Json | None = None, *, seconds: float = 0.0) -> Json:
+    async def call(self, path: str, body: Json | None = None, *, session: str = "", seconds: float = 0.0) -> Json:
         """GET, or POST with a body; the object that comes back. Raises ServerFault."""
         limit = seconds or self._settings.first_token_seconds or None
         with self._faults(), _limited(limit, "did not answer"):
             method = "POST" if body is not None else "GET"
-            response = await self._pool().request(method, root_of(self.url) + path, json=body)
+            response = await self._pool().request(
+                method, root_of(self.url) + path, json=body, headers=_of_session(session)
+            )
             self._check(response)
             return self._object(response.content)
+
+    async def well(self, path: str) -> bool:
+        """Whether a GET is answered with success, within the time to connect."""
+        try:
+            with self._faults(), _limited(self._settings.connect_seconds or None, "did not answer"):
+                return (await self._pool().get(root_of(self.url) + path)).is_success
+        except ServerFault:
+            return False
 
     async def text(self, path: str) -> str:
         """GET for what is no JSON, such as metrics; "" when the server has no such page."""
@@ -81,7 +92,7 @@ class Client:
         first event, the next one or the end takes too long.
         """
         clock = _Clock(self._settings)
-        headers = STREAM_HEADERS | ({"X-Session-ID": session} if session else {})
+        headers = STREAM_HEADERS | _of_session(session)
         with self._faults():
             http = self._pool()
             request = http.build_request("POST", root_of(self.url) + path, json=body, headers=headers)
@@ -150,6 +161,10 @@ class Client:
             text = text.replace(secret, "***")
         return " ".join(text.split())[:LONGEST_DETAIL]
 
+    def _shown(self, error: Exception) -> Exception | None:
+        """The error, where a traceback may show it."""
+        return None if any(secret in str(error) for secret in self._secrets) else error
+
     @contextmanager
     def _faults(self) -> Iterator[None]:
         """Turns what the library raises into ServerFault."""
@@ -159,13 +174,14 @@ class Client:
             limit = self._settings.connect_seconds
             raise ServerFault(f"{self.url} can't be reached within {limit:g} s.", again=True) from error
         except httpx2.ConnectError as error:
-            raise ServerFault(f"{self.url} can't be reached: {self._clean(str(error))}", again=True) from error
+            detail = self._clean(str(error))
+            raise ServerFault(f"{self.url} can't be reached: {detail}", again=True) from self._shown(error)
         except httpx2.HTTPError as error:
             detail = self._clean(str(error)) or type(error).__name__
-            raise ServerFault(f"{self.url} broke off: {detail}", again=True) from error
+            raise ServerFault(f"{self.url} broke off: {detail}", again=True) from self._shown(error)
         except TimeoutError as error:
             raise ServerFault(f"{self.url} {error}.", again=True) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ServerFault(f"{self.url} sent something that is no JSON.", again=True) from error
 
 
@@ -174,8 +190,8 @@ class _Clock:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
-        self._end = time.monotonic() + settings.total_seconds if settings.total_seconds else None
-        self._first = time.monotonic() + settings.first_token_seconds if settings.first_token_seconds else None
+        self._end = anyio.current_time() + settings.total_seconds if settings.total_seconds else None
+        self._first = anyio.current_time() + settings.first_token_seconds if settings.first_token_seconds else None
         self._started = False
 
     def tick(self) -> None:
@@ -183,7 +199,7 @@ class _Clock:
 
     @contextmanager
     def limit(self) -> Iterator[None]:
-        now, settings = time.monotonic(), self._settings
+        now, settings = anyio.current_time(), self._settings
         if self._started:
             limits = [(settings.token_seconds or None, f"sent no token for {settings.token_seconds:g} s")]
         else:
@@ -226,6 +242,11 @@ def _detail(response: httpx2.Response) -> str:
     inner = error.get("error", error) if isinstance(error, dict) else error
     message = (inner.get("message") or inner.get("detail")) if isinstance(inner, dict) else inner
     return str(message or "")
+
+
+def _of_session(session: str) -> dict[str, str]:
+    """What routers go by to keep a generation on one server."""
+    return {"X-Session-ID": session} if session else {}
 
 
 def _tls(settings: ServerSettings) -> ssl.SSLContext | bool:

@@ -9,7 +9,7 @@ from typing import Any
 from relaygen.chat import ChatTemplate
 from relaygen.engines.openai.base import Dialect
 from relaygen.engines.openai.client import Client, Json
-from relaygen.engines.openai.faults import ServerFault
+from relaygen.engines.openai.faults import ServerFault, reading
 from relaygen.engines.openai.reference import Reference
 from relaygen.engines.openai.words import WordTokenizer, apart
 from relaygen.engines.servers import ServerSettings
@@ -37,7 +37,8 @@ def inquire(clients: list[Client], reference: Reference, settings: ServerSetting
     faults: list[ServerFault] = []
     for client in clients:
         try:
-            answers.append(_served(client, reference.model or settings.model, settings))
+            with reading(client.url):
+                answers.append(_served(client, reference.model or settings.model, settings))
         except ServerFault as fault:
             faults.append(fault)
     if not answers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -15,7 +16,7 @@ from relaygen.engines.base import Params
 from relaygen.engines.openai import connect
 from relaygen.engines.openai.base import Chunk, Dialect, Span
 from relaygen.engines.openai.client import Client, Transport
-from relaygen.engines.openai.faults import ServerFault
+from relaygen.engines.openai.faults import ServerFault, reading
 from relaygen.engines.openai.leg import Leg
 from relaygen.engines.openai.reference import parse_reference
 from relaygen.engines.openai.replicas import Replica, Replicas
@@ -101,6 +102,11 @@ class ServerEngine:
         return hashlib.sha256(f"server {self.name}".encode()).hexdigest()[:16]
 
     @property
+    def stride(self) -> int:
+        """See `ReadsAlong.stride`; 0 until a server has said that it found a prompt's tokens in its cache."""
+        return self.dialect.stride if self.counts.cached else 0
+
+    @property
     def clients(self) -> list[Client]:
         """One for each server, for probes."""
         return self._replicas.clients
@@ -112,7 +118,7 @@ class ServerEngine:
         the same model; what was yielded is never repeated. Raises UsageError when the top-2 can't be had."""
         leg = self._begin(prompt, params, until)
         while not leg.over:
-            replica = self._replicas.choose(params.session)
+            replica = await self._replica(params.session)
             before = len(leg.written)
             try:
                 async with aclosing(self._request(replica, leg)) as tokens:
@@ -143,7 +149,11 @@ class ServerEngine:
 
     async def warm(self, prompt: Sequence[int], session: str = "") -> None:
         """See `Engine.warm`; on the server that the generation `session` is on."""
-        await self._again(session, lambda client: self.dialect.warm(client, self.served.model, prompt))
+        await self._again(session, lambda client: self.dialect.warm(client, self.served.model, prompt, session))
+
+    async def health(self) -> list[bool]:
+        """See `Monitored.health`."""
+        return list(await asyncio.gather(*(client.well(self.dialect.health) for client in self._replicas.clients)))
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
@@ -153,13 +163,23 @@ class ServerEngine:
             self._on_close()
             self._on_close = None
 
+    async def _replica(self, session: str) -> Replica:
+        """The server for the next request. One that has failed is asked for its health first, if there are others."""
+        for _ in range(len(self._replicas) - 1):
+            replica = self._replicas.choose(session)
+            if not replica.failures or await replica.client.well(self.dialect.health):
+                return replica
+            self._replicas.failed(replica)
+        return self._replicas.choose(session)
+
     async def _again(self, session: str, call: Callable[[Client], Awaitable[T]]) -> T:
         """A call that has no effect when it fails, and may be made again."""
         attempt = 1
         while True:
-            replica = self._replicas.choose(session)
+            replica = await self._replica(session)
             try:
-                answer = await call(replica.client)
+                with reading(replica.client.url):
+                    answer = await call(replica.client)
             except ServerFault as fault:
                 if not fault.again or attempt >= self.settings.attempts:
                     raise
@@ -206,23 +226,31 @@ class ServerEngine:
                     leg.take(token)
                     yield token
                     if leg.over:
-                        self.counts.overrun += len(tokens) - i - 1
+                        self._overran(leg, len(tokens) - i - 1)
                         break
                 leg.read(chunk.finish, exact=self.exact, name=self.name)
                 if leg.over:
-                    if chunk.finish or leg.written[-1] in span.stop_ids or len(leg.written) == leg.limit:
-                        await self._drain(chunks)
+                    if chunk.finish or leg.ends_with(span):
+                        await self._drain(chunks, leg)
                     return
 
-    async def _drain(self, chunks: AsyncGenerator[Chunk, None]) -> None:
-        """Reads what the server has to say behind the last token, so that the connection can be used again."""
+    async def _drain(self, chunks: AsyncGenerator[Chunk, None], leg: Leg) -> None:
+        """Reads what the server has to say behind the last token, so that the connection can be used again. One that
+        goes on writing is not listened to."""
         with anyio.move_on_after(DRAIN_SECONDS):
             try:
                 async for chunk in chunks:
                     self.counts.report(chunk.cached)
-                    self.counts.overrun += len(chunk.tokens)
+                    self._overran(leg, len(chunk.tokens))
+                    if chunk.tokens:
+                        return
             except ServerFault:
                 return  # the text is complete; what the server says now changes nothing
+
+    def _overran(self, leg: Leg, count: int) -> None:
+        self.counts.overrun += count
+        if leg.params.tally:
+            leg.params.tally.overrun += count
 
     def _check_prompt(self, client: Client, chunk: Chunk, span: Span) -> None:
         if chunk.prompt is not None and list(chunk.prompt) != span.prompt:
@@ -239,7 +267,7 @@ class ServerEngine:
             self._tempered = await tempers(client, leg.prompt)
         if self._tempered:
             raise UsageError(
-                f"{client.url} divides log-probabilities by the temperature; start SGLang with "
+                f"{self.name} divides log-probabilities by the temperature; start SGLang with "
                 "SGLANG_RETURN_ORIGINAL_LOGPROB=1, or use temperature 0 or 1."
             )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from relaygen.errors import EngineError
 
 AGAIN = {408, 425, 429, 500, 502, 503, 504}
@@ -21,6 +24,16 @@ class ServerFault(EngineError):
         self.wait = wait
 
 
+@contextmanager
+def reading(server: str) -> Iterator[None]:
+    """Takes what can't be understood in an answer for a fault of the server."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        kind = type(error).__name__  # not its message nor itself, which may quote what came, a key perhaps
+        raise ServerFault(f"{server} sent something that does not make sense here ({kind}).", again=True) from None
+
+
 def refusal(server: str, status: int, detail: str, retry_after: str) -> ServerFault:
     """The fault behind an HTTP status; `detail` is the server's own message."""
     reason = {
@@ -30,6 +43,12 @@ def refusal(server: str, status: int, detail: str, retry_after: str) -> ServerFa
     }.get(status, f"answered with status {status}")
     message = f"{server} {reason}" + (f": {detail}" if detail else ".")
     return ServerFault(message, again=status in AGAIN, wait=_seconds(retry_after))
+
+
+def gave_up(server: str, reason: object) -> ServerFault:
+    """The fault behind a request that the server ended by itself, without a reason that its dialect knows."""
+    known = reason if reason in ("abort", "error") else "for no reason that is known here"
+    return ServerFault(f"{server} gave up the request ({known}).", again=True)
 
 
 def _seconds(retry_after: str) -> float:

@@ -37,6 +37,15 @@ class Leg:
         fired = self.until.feed(token) if self.until else False
         self.over = fired or token.id in self.params.eos or len(self.written) >= self.limit
 
+    def ends_with(self, span: Span) -> bool:
+        """Whether the server of `span` ends where this call is over."""
+        fired = self.until.fired if self.until else None
+        return (
+            self.written[-1] in span.stop_ids
+            or len(self.written) == self.limit
+            or (fired is not None and fired.why in span.stop_texts)
+        )
+
     def span(self, model: str, dialect: Dialect, tokenizer: Tokenizer) -> Span:
         """The next request: what was written is part of its prompt."""
         prompt = self.prompt + self.written

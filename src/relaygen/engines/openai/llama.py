@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from relaygen.engines.openai.base import LOWEST, Chunk, Span, expect, metric, most_probable, number
+from relaygen.engines.openai.base import LOWEST, Chunk, Span, expect, metric, most_probable, number, token_ids
 from relaygen.engines.openai.client import Client, Json
-from relaygen.engines.openai.faults import ServerFault
+from relaygen.engines.openai.faults import ServerFault, reading
 from relaygen.engines.openai.gaps import Gap, Gaps
 from relaygen.errors import UsageError
 from relaygen.tokenizer import Tokenizer
@@ -25,6 +25,8 @@ class Llama:
     exact = True
     stop_limit = 64
     tops = True
+    health = "/health"
+    stride = 16
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -38,7 +40,8 @@ class Llama:
         async with aclosing(client.events("/completion", body, session=span.session)) as events:
             async for event in events:
                 try:
-                    chunk = _chunk(client.url, event, span.top, gaps)
+                    with reading(client.url):
+                        chunk = _chunk(client.url, event, span.top, gaps)
                 except Gap:
                     break
                 written += [token.id for token in chunk.tokens]
@@ -55,8 +58,9 @@ class Llama:
             "llama-server can't score a given text; score with vLLM, SGLang or a local model (relaygen convert)."
         )
 
-    async def warm(self, client: Client, model: str, prompt: Sequence[int]) -> None:
-        await client.call("/completion", {"prompt": list(prompt), "n_predict": 0, "cache_prompt": True})
+    async def warm(self, client: Client, model: str, prompt: Sequence[int], session: str = "") -> None:
+        body = {"prompt": list(prompt), "n_predict": 0, "cache_prompt": True}
+        await client.call("/completion", body, session=session)
 
     async def tokenize(self, client: Client, model: str, text: str) -> list[int] | None:
         body = {"content": text, "add_special": False, "parse_special": True}
@@ -103,7 +107,8 @@ class Llama:
         rest = replace(span, prompt=span.prompt + written, max_tokens=min(CATCH_UP, left))
         body = self._body(rest) | {"stream": False, "seed": (span.seed + len(written) + 1) % 2**31}
         answer = await client.call("/completion", body)
-        ids = answer.get("tokens") or []
+        with reading(client.url):
+            ids = token_ids(answer.get("tokens")) or []
         expect(bool(ids), client.url, "sent no tokens")
         limited = answer.get("stop_type") == "limit" and rest.max_tokens < left
         return Chunk(tuple(_untold(id, span.top) for id in ids), "cut" if limited else _finish(answer))
@@ -111,7 +116,7 @@ class Llama:
 
 def _chunk(server: str, event: Json, top: int, gaps: Gaps) -> Chunk:
     """Raises Gap when ids are missing that the text does not tell."""
-    ids: list[int] = event.get("tokens") or []
+    ids = token_ids(event.get("tokens")) or []
     if event.get("stop"):
         cached = (event.get("timings") or {}).get("cache_n")
         return Chunk((), _finish(event), cached=cached)

@@ -8,9 +8,19 @@ from typing import Any
 
 import anyio
 
-from relaygen.engines.openai.base import Chunk, Span, cached_tokens, expect, first_choice, metric, most_probable, number
+from relaygen.engines.openai.base import (
+    Chunk,
+    Span,
+    cached_tokens,
+    expect,
+    first_choice,
+    metric,
+    most_probable,
+    number,
+    token_ids,
+)
 from relaygen.engines.openai.client import Client, Json
-from relaygen.engines.openai.faults import ServerFault
+from relaygen.engines.openai.faults import ServerFault, gave_up, reading
 from relaygen.engines.openai.vllm import sampling_fields
 from relaygen.errors import EngineError
 from relaygen.types import GREEDY, Sampling, Scored, Token
@@ -27,6 +37,8 @@ class Sglang:
     exact = True
     stop_limit = 32
     tops = True
+    health = "/health"
+    stride = 32
 
     async def stream(self, client: Client, span: Span) -> AsyncGenerator[Chunk, None]:
         """Aborts with the server's own call before the connection goes: some versions ran on without it."""
@@ -39,7 +51,8 @@ class Sglang:
         async with aclosing(client.events(path, body, session=span.session)) as events:
             try:
                 async for event in events:
-                    chunk = read(event)
+                    with reading(client.url):
+                        chunk = read(event)
                     finished = finished or bool(chunk.finish)
                     yield chunk
             except BaseException:  # reason: the abort must go out first, whatever ended us; nothing is swallowed
@@ -75,9 +88,9 @@ class Sglang:
             for row, top in zip(chosen, tops, strict=True)
         ]
 
-    async def warm(self, client: Client, model: str, prompt: Sequence[int]) -> None:
+    async def warm(self, client: Client, model: str, prompt: Sequence[int], session: str = "") -> None:
         body = {"input_ids": list(prompt), "sampling_params": {"max_new_tokens": 0, "temperature": 0}}
-        await client.call("/generate", body)
+        await client.call("/generate", body, session=session)
 
     async def tokenize(self, client: Client, model: str, text: str) -> list[int] | None:
         body = {"model": model, "prompt": text, "add_special_tokens": False}
@@ -160,13 +173,13 @@ class _Completion:
         choice = first_choice(event)
         if choice is None:
             return Chunk(cached=cached_tokens(event))
-        ids = choice.get("token_ids")
+        ids = token_ids(choice.get("token_ids"))
         expect(ids is not None or bool(choice.get("finish_reason")), self._server, "sent no token ids")
         chosen = (choice.get("logprobs") or {}).get("token_logprobs") or []
         known = len(chosen) == len(ids or ())
         tokens = tuple(Token(id, number(chosen[i]) if known else 0.0) for i, id in enumerate(ids or ()))
         finish = _finish(self._server, choice.get("finish_reason"), choice.get("matched_stop"), self._stops)
-        return Chunk(tokens, finish, prompt=choice.get("prompt_token_ids"), cached=cached_tokens(event))
+        return Chunk(tokens, finish, prompt=token_ids(choice.get("prompt_token_ids")), cached=cached_tokens(event))
 
 
 class _Native:
@@ -178,7 +191,7 @@ class _Native:
 
     def __call__(self, event: Json) -> Chunk:
         meta = event.get("meta_info") or {}
-        ids: list[int] = event.get("output_ids") or []
+        ids = token_ids(event.get("output_ids")) or []
         total = meta.get("completion_tokens", self._seen + len(ids))
         new = ids[self._seen :] if len(ids) == total else ids
         self._seen += len(new)
@@ -196,7 +209,7 @@ class _Native:
 
 def _finish(server: str, reason: Any, matched: Any, stops: Sequence[int]) -> str:
     if reason not in (None, "length", "stop"):  # abort
-        raise ServerFault(f"{server} gave up the request ({reason}).", again=True)
+        raise gave_up(server, reason)
     if reason != "stop":
         return reason or ""
     return "stop" if isinstance(matched, str) or matched in stops else "eos"

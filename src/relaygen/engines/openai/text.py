@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from typing import Any
 
 from relaygen.engines.openai.base import Chunk, Span, cached_tokens, first_choice
 from relaygen.engines.openai.client import Client, Json
-from relaygen.engines.openai.faults import ServerFault
+from relaygen.engines.openai.faults import ServerFault, reading
 from relaygen.errors import UsageError
 from relaygen.types import Scored
 
@@ -19,6 +20,8 @@ class Text:
     exact = False
     stop_limit = 0
     tops = False
+    health = "/v1/models"
+    stride = 0
 
     async def stream(self, client: Client, span: Span) -> AsyncGenerator[Chunk, None]:
         body = {
@@ -36,11 +39,10 @@ class Text:
         finished = False
         async with aclosing(client.events("/v1/completions", body, session=span.session)) as events:
             async for event in events:
-                choice = first_choice(event)
-                reason = choice.get("finish_reason") if choice else None
-                finished = finished or bool(reason)
-                finish = "length" if reason == "length" else "eos" if reason else ""
-                yield Chunk(text=(choice or {}).get("text") or "", finish=finish, cached=cached_tokens(event))
+                with reading(client.url):
+                    chunk = _chunk(event)
+                finished = finished or bool(chunk.finish)
+                yield chunk
         if not finished:
             raise ServerFault(f"{client.url} broke off before the end of its answer.", again=True)
 
@@ -49,7 +51,7 @@ class Text:
             f"A server of the kind {self.name} can't score a text; score with vLLM, SGLang or a local model."
         )
 
-    async def warm(self, client: Client, model: str, prompt: Sequence[int]) -> None:
+    async def warm(self, client: Client, model: str, prompt: Sequence[int], session: str = "") -> None:
         """Nothing: there is no way to fill the cache that is sure to produce no text."""
 
     async def tokenize(self, client: Client, model: str, text: str) -> list[int] | None:
@@ -60,6 +62,17 @@ class Text:
 
     async def running(self, client: Client) -> int | None:
         return None
+
+
+def _chunk(event: Json) -> Chunk:
+    choice = first_choice(event) or {}
+    return Chunk(
+        text=str(choice.get("text") or ""), finish=_finish(choice.get("finish_reason")), cached=cached_tokens(event)
+    )
+
+
+def _finish(reason: Any) -> str:
+    return "length" if reason == "length" else "eos" if reason else ""
 
 
 class Ollama(Text):
@@ -86,12 +99,11 @@ class Ollama(Text):
             client.events("/api/generate", body | {"options": options}, session=span.session, lines=True)
         ) as events:
             async for event in events:
-                finished = finished or bool(event.get("done"))
-                reason = event.get("done_reason") if event.get("done") else None
-                finish = "length" if reason == "length" else "eos" if event.get("done") else ""
-                yield Chunk(text=event.get("response") or "", finish=finish)
+                finish = _finish(event.get("done_reason") or "stop") if event.get("done") else ""
+                finished = finished or bool(finish)
+                yield Chunk(text=str(event.get("response") or ""), finish=finish)
         if not finished:
             raise ServerFault(f"{client.url} broke off before the end of its answer.", again=True)
 
-    async def warm(self, client: Client, model: str, prompt: Sequence[int]) -> None:
+    async def warm(self, client: Client, model: str, prompt: Sequence[int], session: str = "") -> None:
         """Nothing, as above."""

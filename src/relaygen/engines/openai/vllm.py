@@ -15,9 +15,10 @@ from relaygen.engines.openai.base import (
     metric,
     most_probable,
     number,
+    token_ids,
 )
 from relaygen.engines.openai.client import Client, Json
-from relaygen.engines.openai.faults import ServerFault
+from relaygen.engines.openai.faults import ServerFault, gave_up, reading
 from relaygen.types import Sampling, Scored, Token
 
 PREFIX = "token_id:"
@@ -41,14 +42,17 @@ class Vllm:
 
     name = "vllm"
     exact = True
-    stop_limit = 128
+    stop_limit = 4  # unless VLLM_MAX_STOP_STRINGS says more, which nobody tells us
     tops = True
+    health = "/health"
+    stride = 64  # whole blocks alone are kept, and the one token that has to be written costs a step
 
     async def stream(self, client: Client, span: Span) -> AsyncGenerator[Chunk, None]:
         finished = False
         async with aclosing(client.events("/v1/completions", self._body(span), session=span.session)) as events:
             async for event in events:
-                chunk = _chunk(client.url, event, span.top)
+                with reading(client.url):
+                    chunk = _chunk(client.url, event, span.top)
                 finished = finished or bool(chunk.finish)
                 yield chunk
         if not finished:
@@ -69,18 +73,18 @@ class Vllm:
         expect(len(rows) == len(tokens), client.url, "did not score every token")
         return [_scored(client.url, id, row) for id, row in zip(tokens[start:], rows[start:], strict=True)]
 
-    async def warm(self, client: Client, model: str, prompt: Sequence[int]) -> None:
+    async def warm(self, client: Client, model: str, prompt: Sequence[int], session: str = "") -> None:
         body = {"model": model, "prompt": list(prompt), "max_tokens": 1, "temperature": 0}
-        await client.call("/v1/completions", body)
+        await client.call("/v1/completions", body, session=session)
 
     async def tokenize(self, client: Client, model: str, text: str) -> list[int] | None:
         body = {"model": model, "prompt": text, "add_special_tokens": False}
-        return _ids((await client.call("/tokenize", body)).get("tokens"))
+        return token_ids((await client.call("/tokenize", body)).get("tokens"))
 
     async def render(self, client: Client, model: str, messages: list[Json], thinking: bool) -> list[int] | None:
         kwargs = {"enable_thinking": thinking, "thinking": thinking}
         body = {"model": model, "messages": messages, "add_generation_prompt": True, "chat_template_kwargs": kwargs}
-        return _ids((await client.call("/tokenize", body)).get("tokens"))
+        return token_ids((await client.call("/tokenize", body)).get("tokens"))
 
     async def running(self, client: Client) -> int | None:
         return metric(await client.text("/metrics"), "vllm:num_requests_running")
@@ -110,7 +114,7 @@ def _chunk(server: str, event: Json, top: int) -> Chunk:
     choice = first_choice(event)
     if choice is None:
         return Chunk(cached=cached_tokens(event))
-    ids = _ids(choice.get("token_ids"))
+    ids = token_ids(choice.get("token_ids"))
     expect(ids is not None or bool(choice.get("finish_reason")), server, "sent no token ids; a newer vLLM is needed")
     ids = ids or []
     logprobs = choice.get("logprobs") or {}
@@ -119,14 +123,14 @@ def _chunk(server: str, event: Json, top: int) -> Chunk:
     expect(len(chosen) >= len(ids) and (not top or len(tops) >= len(ids)), server, "sent no log-probabilities")
     tokens = tuple(Token(id, number(chosen[i]), most_probable(_named(tops[i]), top)) for i, id in enumerate(ids))
     return Chunk(
-        tokens, _finish(server, choice), prompt=_ids(choice.get("prompt_token_ids")), cached=cached_tokens(event)
+        tokens, _finish(server, choice), prompt=token_ids(choice.get("prompt_token_ids")), cached=cached_tokens(event)
     )
 
 
 def _finish(server: str, choice: Json) -> str:
     reason = choice.get("finish_reason")
     if reason not in (None, "length", "stop"):  # abort, error
-        raise ServerFault(f"{server} gave up the request ({reason}).", again=True)
+        raise gave_up(server, reason)
     if reason != "stop":
         return reason or ""
     return "eos" if choice.get("stop_reason") is None else "stop"
@@ -141,7 +145,3 @@ def _scored(server: str, id: int, row: Any) -> Scored:
     expect(isinstance(row, dict) and str(id) in row, server, "scored another text than it was given")
     candidates = {int(key): number(value["logprob"]) for key, value in row.items()}
     return Scored(id, candidates[id], most_probable(candidates))
-
-
-def _ids(value: Any) -> list[int] | None:
-    return [int(id) for id in value] if isinstance(value, list) else None

@@ -59,6 +59,6 @@ class RoutedEngine(Coupled):
             async for token in tokens:
                 yield token
 
-    async def warm(self, prompt: Sequence[int]) -> None:
+    async def warm(self, prompt: Sequence[int], session: str = "") -> None:
         """See `Engine.warm`; small is warmed, which writes the first token."""
         await self.small.warm(prompt)

@@ -68,10 +68,11 @@ class DraftAndVerify:
         rows = sequence.feed(context[len(sequence.tokens) :])[-len(drafted) - 1 :]
         del context[start:]
         self.tally.passes += 1
-        self.tally.drafted += len(drafted)
         for i, proposal in enumerate(drafted):
             token = self._decide(rows[i], proposal, position + i)
             accepted = token.id == proposal.id
+            # Drafts behind a rejected one were made in vain; those behind the end were neither right nor wrong.
+            self.tally.drafted += 1 if accepted else len(drafted) - i
             self.tally.accepted += accepted
             self.pace.see(accepted)
             context.append(token.id)

@@ -17,10 +17,11 @@ from typing import Any
 from relaygen.errors import UsageError
 from relaygen.evals.tasks.base import ListedTask, Task, in_turn
 from relaygen.evals.types import Sample
-from relaygen.problems import NANO_TASKS, ROOM
+from relaygen.problems import NANO_TASKS
 
 __all__ = ["ListedTask", "Task", "create_tasks", "in_turn", "load_samples"]
 
+MOST = 1_000_000  # samples of one run
 DEFAULT_COUNT = 100  # samples of a task that makes them on demand
 COMMA = re.compile(r",(?![^(\[{]*[)\]}])")  # not inside a tuple or list
 
@@ -36,10 +37,10 @@ def create_tasks(references: Sequence[str], seed: int = 0) -> list[Task]:
 
 def load_samples(tasks: Sequence[Task], count: int | None = None) -> list[Sample]:
     """`count` samples, the tasks in turn. Without a count all there are, or 100 when a task has no end."""
-    if count is not None and not 1 <= count <= ROOM:
-        raise UsageError(f"The number of samples must be between 1 and {ROOM}, not {count}.")
+    if count is not None and not 1 <= count <= MOST:
+        raise UsageError(f"The number of samples must be between 1 and {MOST}, not {count}.")
     endless = any(task.size is None for task in tasks)
-    return list(in_turn(tasks, count or (DEFAULT_COUNT if endless else ROOM)))
+    return list(in_turn(tasks, count or (DEFAULT_COUNT if endless else MOST)))
 
 
 def _tasks(reference: str, seed: int) -> list[Task]:

@@ -1,15 +1,14 @@
-"""llama.cpp's own server, started on loopback, with the small embedded model as GGUF."""
+"""A path that ends in .gguf: llama.cpp's server in this process, with the small embedded model."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
 import pytest
-from tests.engines.qwen3_gguf import write_gguf
+from tests.servers.conftest import PROFILE
 
 from relaygen.engines import EngineSettings, create_engine
 from relaygen.engines.base import Params
@@ -20,7 +19,7 @@ from relaygen.engines.servers import ServerSettings
 from relaygen.errors import ModelError, UsageError
 from relaygen.relay import Options, Relay
 from relaygen.tokenizer import Tokenizer
-from relaygen.types import GREEDY, Token
+from relaygen.types import GREEDY, SMALL, Token
 from relaygen.until import Matcher, Until, cue, sentence_end, think_end
 
 pytest.importorskip("xllamacpp", reason="the extra gguf is not installed")
@@ -30,18 +29,14 @@ QUESTION = "Solve for x: x + 5 = 13"
 SETTINGS = EngineSettings(context=1024, sequences=2, threads=1)
 
 
-@pytest.fixture(scope="module")
-def checkpoint() -> Path:
-    """A Qwen3 checkpoint in Hugging Face format, which RELAYGEN_TEST_CHECKPOINT names."""
-    folder = os.environ.get("RELAYGEN_TEST_CHECKPOINT")
-    if not folder:
-        pytest.skip("RELAYGEN_TEST_CHECKPOINT names no checkpoint")
-    return Path(folder)
+@pytest.fixture
+def checkpoint(folders: dict[str, Path]) -> Path:
+    return folders[SMALL]
 
 
-@pytest.fixture(scope="module")
-def model(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_gguf(checkpoint, tmp_path_factory.mktemp("gguf") / "nano-test.gguf")
+@pytest.fixture
+def model(files: dict[str, Path]) -> Path:
+    return files[SMALL]
 
 
 @pytest.fixture
@@ -71,7 +66,7 @@ async def write(
 
 
 async def test_the_engine_knows_its_model(engine: ServerEngine) -> None:
-    assert (engine.name, engine.dialect.name, engine.exact) == ("nano-test", "llama-server", True)
+    assert (engine.name, engine.dialect.name, engine.exact) == ("nano-small", "llama-server", True)
     assert engine.context == SETTINGS.context
 
 
@@ -160,7 +155,7 @@ async def test_scoring_is_refused_with_advice(engine: ServerEngine) -> None:
 
 def test_a_pair_of_files_relays(model: Path) -> None:
     options = Options(sampling=GREEDY, max_tokens=300)
-    with Relay.open(str(model), str(model), profile="nano", options=options, settings=SETTINGS) as relay:
+    with Relay.open(str(model), str(model), profile=PROFILE, options=options, settings=SETTINGS) as relay:
         trace = relay.generate(QUESTION)
         alone = relay.generate(QUESTION, policy="large")
     assert trace.tokens == alone.tokens  # one model in both roles, greedy: who writes changes nothing

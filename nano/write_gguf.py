@@ -1,10 +1,13 @@
-"""Writes a Qwen3 checkpoint in Hugging Face format as GGUF, for the tests that start llama.cpp's server.
+"""Writes a Qwen3 checkpoint in Hugging Face format as fp32 GGUF, for llama.cpp.
+
+    python nano/write_gguf.py work/large-hf work/nano-large.gguf
 
 llama.cpp's own converter refuses tokenizers that it has not seen before, though it can run them.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -37,7 +40,7 @@ def write_gguf(folder: Path, out: Path) -> Path:
 
 
 def _describe(writer: Any, config: dict[str, Any]) -> None:
-    writer.add_name("test model")
+    writer.add_name("relay-nano")
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
     writer.add_block_count(config["num_hidden_layers"])
@@ -47,7 +50,7 @@ def _describe(writer: Any, config: dict[str, Any]) -> None:
     writer.add_key_length(config["head_dim"])
     writer.add_value_length(config["head_dim"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_rope_freq_base(config["rope_parameters"]["rope_theta"])
+    writer.add_rope_freq_base(config.get("rope_parameters", config)["rope_theta"])
 
 
 def _vocabulary(writer: Any, tokenizer: dict[str, Any], config: dict[str, Any]) -> None:
@@ -79,3 +82,11 @@ def _tensors(path: Path) -> dict[str, NDArray[np.float32]]:
         for name, entry in header.items()
         for begin, end in [entry["data_offsets"]]
     }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    args = parser.parse_args()
+    write_gguf(args.folder, args.out)
