@@ -36,9 +36,9 @@ def test_the_threshold_reaches_the_recall_and_a_higher_one_would_not(
     divergent[0] = True
     threshold = threshold_for(recall, chances, divergent)
     found = measured(threshold, chances, divergent)
-    assert found.recall >= round(recall, 4) - 1e-4
+    assert found.recall >= recall - 1e-4
     assert (chances[divergent] > threshold + 1e-4).sum() < math.ceil(recall * divergent.sum())
-    assert found.large_share >= round(found.recall * divergent.mean(), 4) - 1e-4
+    assert found.large_share >= found.recall * divergent.mean() - 1e-3
 
 
 def test_no_problem_is_trained_and_tested_on() -> None:
