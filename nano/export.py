@@ -14,10 +14,10 @@ from pathlib import Path
 from relaygen.convert import convert
 
 
-def export(source: Path, out: Path) -> None:
+def export(source: Path, out: Path, *, hidden_states: bool = False) -> None:
     """Converts `source` and replaces `out` with the result."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder = convert(str(source), Path(scratch) / "model", "int8")
+        folder = convert(str(source), Path(scratch) / "model", "int8", hidden_states=hidden_states)
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(folder, out)
     size = sum(f.stat().st_size for f in out.iterdir())
@@ -28,5 +28,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--hidden-states", action="store_true", help="for small, whose states the router reads")
     args = parser.parse_args()
-    export(args.source, args.out)
+    export(args.source, args.out, hidden_states=args.hidden_states)

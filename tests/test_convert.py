@@ -13,7 +13,8 @@ import pytest
 
 from relaygen import convert as module
 from relaygen.convert import convert
-from relaygen.engines import Params, create_engine
+from relaygen.engines import EngineSettings, Params, create_engine
+from relaygen.engines.onnx.model import Model
 from relaygen.errors import MissingExtra, ModelError
 
 BUILDER = """
@@ -25,7 +26,8 @@ if os.environ["BUILDER_FAILS"]:
     raise NotImplementedError("The model is not currently supported.")
 shutil.copytree(os.environ["BUILDER_GIVES"], given["-o"])
 pathlib.Path(given["-o"], "tokenizer_config.json").write_text("{}")
-pathlib.Path(given["-o"], "given.json").write_text(json.dumps(given | {"offline": os.environ.get("HF_HUB_OFFLINE")}))
+said = {"argv": sys.argv, "offline": os.environ.get("HF_HUB_OFFLINE")}
+pathlib.Path(given["-o"], "given.json").write_text(json.dumps(given | said))
 """
 
 
@@ -62,6 +64,14 @@ def test_a_folder_becomes_a_model_with_the_original_tokenizer_files(source: Path
     assert json.loads((out / "tokenizer_config.json").read_text()) == {"original": True}
     assert (out / "chat_template.jinja").read_text() == "{{ messages }}"
     assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.usefixtures("builder")
+@pytest.mark.parametrize("asked", [True, False])
+def test_hidden_states_are_asked_for(source: Path, tmp_path: Path, asked: bool) -> None:
+    out = convert(str(source), tmp_path / "out", hidden_states=asked)
+    given = json.loads((out / "given.json").read_text())
+    assert ("include_hidden_states=true" in given["argv"]) == asked
 
 
 @pytest.mark.usefixtures("builder")
@@ -146,10 +156,12 @@ def test_a_real_conversion_runs(nano_small: Path, tmp_path: Path, precision: mod
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (source / name).write_bytes((nano_small / name).read_bytes())
 
-    engine = create_engine(str(convert(str(source), tmp_path / "out", precision)))
+    folder = convert(str(source), tmp_path / "out", precision, hidden_states=True)
+    engine = create_engine(str(folder))
 
     async def written() -> int:
         return len([token async for token in engine.stream([5, 6, 7], Params(max_tokens=4))])
 
     assert engine.tokenizer.fingerprint == tokenizer.fingerprint
     assert asyncio.run(written()) == 4
+    assert Model(folder, EngineSettings(), providers=None).hidden_size == 64

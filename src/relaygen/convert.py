@@ -29,12 +29,13 @@ ORIGINALS = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
-def convert(source: str, out: Path, precision: Precision = "int8") -> Path:
+def convert(source: str, out: Path, precision: Precision = "int8", *, hidden_states: bool = False) -> Path:
     """Builds a model for the CPU in the folder `out`, which is created, and returns it.
 
     `source` is a folder in Hugging Face format or, where the hub can be reached, a hub id. `out` appears when it is
-    complete. Raises MissingExtra when the extra `convert` is not installed, ModelError when the source can't be read
-    or converted or when `out` holds something already.
+    complete. With `hidden_states` the model gives those of its last layer too, which routers read.
+    Raises MissingExtra when the extra `convert` is not installed, ModelError when the source can't be read or converted
+    or when `out` holds something already.
     """
     _require_builder()
     folder = _folder(source)
@@ -43,7 +44,7 @@ def convert(source: str, out: Path, precision: Precision = "int8") -> Path:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
         built = Path(scratch) / "model"
-        _build(source, folder, built, Path(scratch) / "cache", precision)
+        _build(source, folder, built, Path(scratch) / "cache", precision, hidden_states)
         if folder:
             _copy_originals(folder, built)
         _check(source, built)
@@ -71,12 +72,13 @@ def _folder(source: str) -> Path | None:
     return None
 
 
-def _build(source: str, folder: Path | None, out: Path, cache: Path, precision: Precision) -> None:
+def _build(source: str, folder: Path | None, out: Path, cache: Path, precision: Precision, hidden_states: bool) -> None:
     origin = ["-i", str(folder.resolve())] if folder else ["-m", source]
     command = [sys.executable, "-m", BUILDER, *origin, "-o", str(out), "-c", str(cache), "-p", precision, "-e", "cpu"]
     # Caches that hold no more than a sliding window can't be rewound. Without a token in the command the hub's client
     # uses one that is stored, and none is needed for public models.
     command += ["--extra_options", "windowed_kv_cache=false", "hf_token=false"]
+    command += ["include_hidden_states=true"] * hidden_states
     offline = {"HF_HUB_OFFLINE": "1"} if folder else {}
     done = subprocess.run(
         command, env=os.environ | offline, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False

@@ -42,15 +42,20 @@ NANO_TASKS: dict[str, dict[str, Any]] = {
 
 
 class Split(StrEnum):
-    """Which problems: no seed and no question of one split is used in another."""
+    """Which problems: no seed of one split is used in another, and no question of training or evaluation.
+
+    What routers learn from may be asked in calibration too: both fit a pair, and neither measures it.
+    """
 
     TRAINING = "training"
+    ROUTING = "routing"
     CALIBRATION = "calibration"
     EVALUATION = "evaluation"
 
     @property
     def seed(self) -> int:
-        return {"training": 10_000_000, "calibration": 500_000_000, "evaluation": 900_000_000}[self.value]
+        seeds = {"training": 10, "routing": 300, "calibration": 500, "evaluation": 900}
+        return seeds[self.value] * 1_000_000
 
     def owns(self, question: str) -> bool:
         """Whether the split may ask this: what relay-nano was trained on is training's, a hash divides the rest."""

@@ -19,7 +19,8 @@ LARGE, SMALL = Role.LARGE, Role.SMALL
 
 
 class Ending(StrEnum):
-    """Why a segment ended. The first group are conditions of `until`; the second the relay applies to every policy."""
+    """Why a segment ended. The first group are conditions of `until` (but for `routed`, a router's word inside an
+    engine); the second the relay applies to every policy."""
 
     CUE = "cue"
     SENTENCE = "sentence"
@@ -28,6 +29,7 @@ class Ending(StrEnum):
     TEXT = "text"
     TOKENS = "tokens"
     MARGIN = "margin"
+    ROUTED = "routed"
 
     EOS = "eos"
     STOP = "stop"
@@ -44,11 +46,16 @@ class Candidate(NamedTuple):
 
 
 class Token(NamedTuple):
-    """One generated token. `top` holds the most probable ones (two or more) when they were asked for, else nothing."""
+    """One generated token. `top` holds the most probable ones (two or more) when they were asked for, else nothing.
+
+    An engine made of both models says which of them wrote it, and how many seconds that took.
+    """
 
     id: int
     logprob: float = 0.0
     top: tuple[Candidate, ...] = ()
+    role: Role | None = None
+    seconds: float = 0.0
 
     @property
     def margin(self) -> float:

@@ -82,12 +82,13 @@ async def _answer(relay: Relay, role: Role, transcript: Transcript) -> str:
     prompt = [*transcript.prompt, *transcript.tokens]
     prompt = list(in_vocabulary(engine.tokenizer, own, prompt))
     limit = min(LONGEST, engine.context - len(prompt))
-    return await _greedy(engine, prompt, limit) if limit > 0 else ""
+    return await greedy(engine, prompt, limit) if limit > 0 else ""
 
 
-async def _greedy(engine: Engine, prompt: list[int], limit: int) -> str:
+async def greedy(engine: Engine, prompt: list[int], limit: int, offset: int = 0) -> str:
+    """What the engine writes after `prompt` at temperature 0, at most `limit` tokens; `offset` as in Params."""
     eos = engine.tokenizer.eos_ids
-    params = Params(max_tokens=limit, sampling=GREEDY, eos=eos)
+    params = Params(max_tokens=limit, sampling=GREEDY, eos=eos, offset=offset)
     ids = [token.id async for token in engine.stream(prompt, params)]
     return engine.tokenizer.decode(id for id in ids if id not in eos)
 

@@ -28,19 +28,21 @@ class Question:
     solved: Callable[[str], bool] | None = None
 
 
-def questions(task: str, first: int, n: int) -> list[Question]:
-    """`n` questions from number `first` on.
+def questions(task: str, first: int, n: int, split: Split = Split.CALIBRATION) -> list[Question]:
+    """`n` questions from number `first` on, those that are made on demand from the seeds of `split`.
 
     `task` is `nano` (relay-nano's tasks in turn), a reasoning-gym data set (`rg:NAME` or its name alone), or a JSONL
     file with a field `question`. Raises UsageError when there are not as many, MissingExtra without reasoning-gym.
     """
     if n < 1 or first < 0:
-        raise UsageError(f"Calibration needs at least one problem, the first of which is 0 or later; not {n}, {first}.")
+        raise UsageError(
+            f"{split.capitalize()} needs at least one problem, the first of which is 0 or later; not {n}, {first}."
+        )
     if task.endswith(".jsonl"):
         return _from_file(Path(task), first, n)
-    sets = problem_sets(task.removeprefix("rg:"), Split.CALIBRATION)
+    sets = problem_sets(task.removeprefix("rg:"), split)
     if (first + n - 1) // len(sets) >= ROOM:
-        raise UsageError(f"There are {ROOM * len(sets)} calibration problems; {first + n} were asked for.")
+        raise UsageError(f"There are {ROOM * len(sets)} {split} problems; {first + n} were asked for.")
     return [_problem(sets[i % len(sets)], i // len(sets), i) for i in range(first, first + n)]
 
 

@@ -31,10 +31,12 @@ COMMANDS = {
     "profile": "Look at profiles: show, diff, merge, check.",
     "check": "Try out the servers or models of a pair.",
     "convert": "Make a local model from a Hugging Face one.",
+    "train-router": "Train a router for a pair: R2R.",
     "policies": "List the policies.",
 }
 for name, summary in COMMANDS.items():
-    app.command(f"relaygen.cli.{name}:{name}", name=name, help=summary)
+    function = name.replace("-", "_")
+    app.command(f"relaygen.cli.{function}:{function}", name=name, help=summary)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

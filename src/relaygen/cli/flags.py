@@ -21,7 +21,8 @@ def whole(kind: object, tokens: Sequence[Token]) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=whole)]
-Json = Annotated[bool, Parameter(negative=())]
+Switch = Annotated[bool, Parameter(negative=())]
+Json = Switch
 
 
 @Parameter(name="*")

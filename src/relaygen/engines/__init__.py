@@ -118,11 +118,22 @@ def _speculative(large: Engine, small: Engine, *, draft: str = "small", k: int =
     return SpeculativeEngine(large, drafting, k=k, adaptive=adaptive)
 
 
-_WRAPPERS: dict[str, Callable[..., Engine]] = {"speculative": _speculative}
+def _routed(large: Engine, small: Engine, *, router: str = "nano", threshold: float | None = None) -> Engine:
+    from relaygen.engines.onnx import OnnxEngine
+    from relaygen.engines.routed import RoutedEngine, load_router
+
+    if not isinstance(large, OnnxEngine) or not isinstance(small, OnnxEngine):
+        raise UsageError(f"routed needs models in this process, unlike {large.name} or {small.name}.")
+    return RoutedEngine(large, small, load_router(str(router), large, small), threshold=threshold)
+
+
+_WRAPPERS: dict[str, Callable[..., Engine]] = {"speculative": _speculative, "routed": _routed}
 
 
 def wrap_engine(name: str, large: Engine, small: Engine, options: Mapping[str, Any]) -> Engine:
-    """The large engine of a pair, wrapped: `speculative(draft, k, adaptive)`. It uses both and closes neither.
+    """The large engine of a pair, wrapped: `speculative(draft, k, adaptive)` or `routed(router, threshold)`.
+
+    It uses both and closes neither.
 
     Raises UsageError when there is no such wrapper, an option is wrong, or these engines can't be wrapped in it.
     """

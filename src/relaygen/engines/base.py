@@ -16,7 +16,8 @@ from relaygen.until import Matcher
 @dataclass(slots=True)
 class Tally:
     """What engines did besides the tokens that they yielded: drafts, those of them that were accepted, passes that
-    verified them; tokens that a server had written past the end before it was stopped.
+    verified them; tokens of small that a router had large replace; tokens that a server had written past the end before
+    it was stopped.
 
     Drafts behind the token that ended the generation are not counted: nobody asked whether they were right.
     """
@@ -24,6 +25,7 @@ class Tally:
     drafted: int = 0
     accepted: int = 0
     passes: int = 0
+    replaced: int = 0
     overrun: int = 0
 
 

@@ -145,7 +145,8 @@ class Generation:
                 async with aclosing(self._stream(run)) as tokens:
                     async for token in tokens:
                         self._standby.wrote(token.id)
-                        yield self.record.write(role, token)
+                        for event in self._write(role, token):
+                            yield event
                 events = self._settle(run)
             case Draft():
                 self._result = await self._draft(instruction)
@@ -192,6 +193,13 @@ class Generation:
     def _stream(self, run: Run) -> AsyncGenerator[Token, None]:
         before = (self._prompt_text + self.record.tail(TAIL))[-TAIL:]
         return run.stream(self.context.ids(run.role), self.context.position(run.role), before, self.options)
+
+    def _write(self, role: Role, token: Token) -> Iterator[Event]:
+        """Commits a token. `role` has written it, unless an engine made of both models says who did."""
+        writer = token.role or role
+        if piece := self.record.hand_over(writer):
+            yield Ended(piece)
+        yield self.record.write(writer, token)
 
     def _settle(self, run: Run) -> list[Event]:
         """Books what a run wrote and draws the consequences of how it ended."""
@@ -252,7 +260,7 @@ class Generation:
         if not self.context.shared:
             tokens = tokens[: whole(self.engines[segment.role].tokenizer, tokens)]
         complete = len(tokens) == len(draft.tokens)
-        events: list[Event] = [self.record.write(segment.role, token) for token in tokens]
+        events = [event for token in tokens for event in self._write(segment.role, token)]
         self.context.append(segment.role, [t.id for t in tokens])
         ending, why, overrun = (segment.ending, segment.why, segment.overrun) if complete else (Ending.TOKENS, "", 0)
         self.record.waste(segment.role, -len(tokens) - overrun)

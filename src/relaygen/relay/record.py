@@ -37,6 +37,7 @@ class Record:
         self._texts: list[str] = []
         self._ends: list[int] = []  # characters of the completion after each of its tokens
         self._length = 0
+        self._handed: list[Token] = []  # tokens of this instruction in front of the current piece
         self._wasted = dict.fromkeys(Role, 0)
         self.tally = Tally()
         """What engines count."""
@@ -79,6 +80,18 @@ class Record:
         self._ends.append(self._length)
         return Written(role, (token,), text, self.thinking)
 
+    def hand_over(self, role: Role) -> Segment | None:
+        """Before a token of `role`: the piece in front of it, which ends here if the other model wrote it.
+
+        That happens inside one instruction where its engine is made of both models.
+        """
+        if not self._tokens or self._role is role:
+            return None
+        written = self._tokens
+        piece = self.end(self._role, Ending.ROUTED, seconds=sum(token.seconds for token in written))
+        self._handed += written
+        return piece
+
     def end(
         self,
         role: Role,
@@ -89,7 +102,14 @@ class Record:
         overrun: int = 0,
         inserted: bool = False,
     ) -> Segment:
-        """Closes the current piece and returns it; in the trace it joins the segment before it where that fits."""
+        """Closes the current piece and returns it; in the trace it joins the segment before it where that fits.
+
+        `role` was asked to write; who has written is what counts. `seconds` are those of the whole instruction.
+        """
+        role = self._role if self._tokens else role
+        if ending is not Ending.ROUTED:
+            seconds = max(0.0, seconds - sum(token.seconds for token in self._handed))
+            self._handed = []
         piece = replace(self._piece(role, ending), why=why, seconds=seconds, overrun=overrun, inserted=inserted)
         self._wasted[role] += overrun
         self._tokens, self._texts = [], []
@@ -102,8 +122,8 @@ class Record:
 
     @property
     def open(self) -> tuple[list[int], Role]:
-        """The tokens of the piece that has not ended, and who wrote them."""
-        return [token.id for token in self._tokens], self._role
+        """The tokens of the instruction that has not ended, and who wrote the newest of them."""
+        return [token.id for token in (*self._handed, *self._tokens)], self._role
 
     def degrade(self, note: str) -> None:
         """From here on it is not the generation that was asked for."""
@@ -170,7 +190,7 @@ class Record:
             small_tokens=written[SMALL],
             inserted_tokens=len(self._ends) - sum(written.values()),
             wasted_large=self._wasted[LARGE],
-            wasted_small=self._wasted[SMALL],
+            wasted_small=self._wasted[SMALL] + self.tally.replaced,
             drafted=self.tally.drafted,
             accepted=self.tally.accepted,
         )

@@ -53,13 +53,14 @@ def whole(relay: Relay, name: str) -> Chosen:
 def check_spec(spec: str) -> None:
     """Raises UsageError for options that a stranger must not give, though they are fine on the command line.
 
-    A profile could be any file of this machine. A list of something else than texts, or a number beyond reason, would
-    fail in the middle of a generation and look like a failure of the gateway.
+    A profile or a router could be any file of this machine. A list of something else than texts, or a number beyond
+    reason, would fail in the middle of a generation and look like a failure of the gateway.
     """
     for part in split_spec(spec):
         name, options = parse_spec(part)
         for option, value in options.items():
-            if option == "name" or (option == "profile" and value not in shipped()) or not _is_plain(value):
+            foreign = (option == "profile" and value not in shipped()) or option == "router"
+            if option == "name" or foreign or not _is_plain(value):
                 raise UsageError(f"A request can't give {name} the option {option}={value!r}.")
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from tests.engines.doubles import OTHER, PROMPT, Gate, Probe, written
+from tests.engines.doubles import OTHER, PROMPT, assert_cancelling_frees, assert_it_ends_where_it_should, written
 
 from relaygen.engines import EngineSettings
 from relaygen.engines.base import Engine, Tally
 from relaygen.engines.onnx import OnnxEngine
 from relaygen.engines.scripted import ScriptedEngine
 from relaygen.engines.speculative import SpeculativeEngine
-from relaygen.errors import ContextError, EngineError, UsageError
+from relaygen.errors import EngineError, UsageError
 from relaygen.types import GREEDY, Sampling, Token
 
 pytestmark = pytest.mark.anyio
@@ -83,15 +83,7 @@ async def test_tokens_have_the_top_two_and_the_log_probability(pair: OnnxEngine)
 
 
 async def test_it_ends_where_until_fires_where_the_sequence_ends_and_where_the_context_does(pair: OnnxEngine) -> None:
-    free = await written(pair, PROMPT)
-    probe = Probe(last=3)
-    assert ids(await written(pair, PROMPT, probe)) == ids(probe.seen) == ids(free[:3])
-    eos = free[6].id
-    ended = ids(await written(pair, PROMPT, eos=frozenset({eos})))
-    assert ended == ids(free)[: ids(free).index(eos) + 1]
-    assert len(await written(pair, [5] * 250, max_tokens=100)) == 6
-    with pytest.raises(ContextError):
-        await written(pair, [5] * 256)
+    await assert_it_ends_where_it_should(pair)
 
 
 async def test_calls_overlap(pair: OnnxEngine) -> None:
@@ -102,15 +94,7 @@ async def test_calls_overlap(pair: OnnxEngine) -> None:
 
 
 async def test_cancelling_frees_both_models(large: OnnxEngine, small: OnnxEngine) -> None:
-    engine, gate = speculative(large, small), Gate()
-    task = asyncio.create_task(written(engine, PROMPT, Probe(then=gate.wait)))
-    await gate.reached.wait()
-    task.cancel()
-    asyncio.get_running_loop().call_soon(gate.open)
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    both = await asyncio.gather(*(written(e, p) for e in (large, small, engine) for p in (PROMPT, OTHER)))
-    assert set(map(len, both)) == {20}
+    await assert_cancelling_frees(speculative(large, small), large, small)
 
 
 async def test_a_closed_model_is_an_engine_error(large: OnnxEngine, small: OnnxEngine) -> None:

@@ -15,11 +15,11 @@ from relaygen.engines import EngineSettings
 from relaygen.engines.base import Params
 from relaygen.engines.onnx.model import Model
 from relaygen.engines.onnx.pool import Pool
-from relaygen.engines.onnx.sequence import CachedSequence
-from relaygen.engines.onnx.work import Generation, Stop, fill, score
+from relaygen.engines.onnx.sequence import NO_HIDDEN, CachedSequence, Hidden
+from relaygen.engines.onnx.work import Generation, Stop, fill, observe, score
 from relaygen.errors import ContextError, EngineError, RelayError, UsageError
 from relaygen.files import read_json
-from relaygen.sampling import Sampler
+from relaygen.sampling import Logits, Sampler
 from relaygen.tokenizer import Tokenizer
 from relaygen.types import Scored, Token
 from relaygen.until import Matcher
@@ -55,7 +55,7 @@ class OnnxEngine:
         self.tokenizer = Tokenizer.load(folder)
         self.template = _template(folder)
         self.context = model.context
-        self._layout = model.layout
+        self._model, self._layout = model, model.layout
         self._pool = Pool(partial(CachedSequence, model), settings.sequences)
         self._threads = ThreadPoolExecutor(settings.sequences, thread_name_prefix=self.name)
         self._running: dict[asyncio.Future[Any], Stop] = {}
@@ -65,6 +65,16 @@ class OnnxEngine:
     def fingerprint(self) -> str:
         """16 hex digits that tell this model's weights from others."""
         return self._layout.fingerprint()
+
+    @property
+    def file(self) -> Path:
+        """The model's graph."""
+        return self._layout.file
+
+    @property
+    def ids_name(self) -> str:
+        """The graph's input for token ids."""
+        return self._layout.ids
 
     @property
     def forwards(self) -> int:
@@ -125,6 +135,24 @@ class OnnxEngine:
         """See `Engine.warm`. Raises ContextError when the prompt is too long."""
         tokens = self._checked(prompt, room=0)
         await self._run(tokens, lambda stop, sequence: fill(sequence, tokens, stop))
+
+    async def observe(self, tokens: Sequence[int], start: int, see: Callable[[Logits, Hidden], T]) -> list[T]:
+        """Reads `tokens` and returns, piece by piece, what `see` makes of the positions from `start` on.
+
+        It gets logits, float32 [positions, vocabulary], and hidden states, float32 [positions, hidden size], in a
+        worker thread, and must copy what it keeps. Raises as `warm` does, UsageError when there are no hidden states.
+        """
+        known = self._checked(tokens, room=0)
+        return await self._run(known, lambda stop, sequence: observe(sequence, known, start, see, stop))
+
+    def require_hidden_states(self, size: int | None = None) -> int:
+        """How wide the hidden states are. Raises UsageError when there are none, or not of the given size."""
+        found = self._model.hidden_size
+        if not found:
+            raise UsageError(NO_HIDDEN.format(self.name))
+        if size is not None and size != found:
+            raise UsageError(f"The hidden states of {self.name} have {found} numbers, not {size}.")
+        return found
 
     async def aclose(self) -> None:
         """Aborts what runs, waits for it to be over, and frees the caches. Calls that wait or come later fail."""

@@ -11,6 +11,7 @@ from relaygen.errors import ModelError
 from relaygen.files import read_json
 
 CONFIG = "genai_config.json"
+HIDDEN_STATES = "hidden_states"  # how the model builder calls the output, if a model has it
 SAMPLES, SAMPLE_BYTES = 256, 1 << 16
 AGAIN = "convert the model (again) with `relaygen convert`"
 

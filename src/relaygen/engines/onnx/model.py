@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 
 from relaygen.engines import EngineSettings
-from relaygen.engines.onnx.layout import AGAIN, Layout, read_layout
+from relaygen.engines.onnx.layout import AGAIN, HIDDEN_STATES, Layout, read_layout
 from relaygen.errors import ModelError, UsageError
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -41,6 +41,9 @@ class Model:
         self.cache_type = _element(nodes[self.layout.pasts[0]].type)
         self.logits_type = _element(nodes[self.layout.logits].type)
         self.vocabulary = int(nodes[self.layout.logits].shape[-1])
+        states = nodes.get(HIDDEN_STATES)
+        self.hidden_size = int(states.shape[-1]) if states else 0  # 0: this model keeps them to itself
+        self.hidden_type = _element(states.type) if states else 0
         self.chunk = min(max(LOGITS_BYTES // (4 * self.vocabulary), CHUNKS[0]), CHUNKS[-1], self.context)
         # Only its length differs between calls and sequences.
         self.mask = np.ones((1, self.context), np.int64)
@@ -87,7 +90,7 @@ def _check(settings: EngineSettings) -> None:
 
 def _check_names(layout: Layout, names: set[str]) -> None:
     expected = {layout.ids, layout.mask, layout.logits, *layout.pasts, *layout.presents}
-    if odd := expected ^ names:
+    if odd := expected ^ (names - {HIDDEN_STATES}):
         raise ModelError(
             f"The architecture of {layout.file} is not supported: it should have the inputs and outputs of a plain "
             f"decoder, but these are missing or additional: {', '.join(sorted(odd))}."
@@ -96,5 +99,5 @@ def _check_names(layout: Layout, names: set[str]) -> None:
 
 def _element(kind: str) -> int:
     if kind not in ELEMENTS:
-        raise ModelError(f"Key/value caches and logits of the type {kind} are not supported; {AGAIN}.")
+        raise ModelError(f"Key/value caches, logits and hidden states of the type {kind} are not supported; {AGAIN}.")
     return ELEMENTS[kind]

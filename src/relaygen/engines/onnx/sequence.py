@@ -12,8 +12,12 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from relaygen.engines.onnx.layout import HIDDEN_STATES
 from relaygen.engines.onnx.model import ELEMENTS, Model
+from relaygen.errors import UsageError
 from relaygen.sampling import Logits
+
+Hidden = NDArray[np.float32]
 
 # numpy has no bfloat16; its bits are the upper half of a float32's.
 BUFFERS: dict[int, type[np.generic]] = {
@@ -21,6 +25,9 @@ BUFFERS: dict[int, type[np.generic]] = {
     ELEMENTS["tensor(float16)"]: np.float16,
     ELEMENTS["tensor(bfloat16)"]: np.uint16,
 }
+
+
+NO_HIDDEN = "The model {} does not give its hidden states; make it with `relaygen convert --hidden-states`."
 
 
 class CachedSequence:
@@ -35,6 +42,9 @@ class CachedSequence:
         self._model, self._layout, self._session = model, model.layout, model.session
         self._ids = np.zeros((1, model.chunk), np.int64)
         self._logits = np.empty((1, model.chunk, model.vocabulary), BUFFERS[model.logits_type])
+        shape = (1, model.chunk, model.hidden_size)
+        self._hidden = np.empty(shape, BUFFERS[model.hidden_type]) if model.hidden_size else None
+        self._fresh = slice(0, 0)  # the rows that belong to the tokens of the last call
         self._rows = 0  # how many rows of logits the output is bound for; 0 before anything is bound
         self._binding = model.session.io_binding()
 
@@ -61,7 +71,18 @@ class CachedSequence:
         self.forwards += 1
         self._session.run_with_iobinding(self._binding)
         self.tokens.extend(ids)
-        return _float32(self._logits[0, again:count])
+        self._fresh = slice(again, count)
+        return _float32(self._logits[0, self._fresh])
+
+    @property
+    def hidden(self) -> Hidden:
+        """The last layer's hidden states of the tokens that were fed last, normalised as the head reads them.
+
+        float32 [tokens, hidden size], valid until the next call. Raises UsageError when the model does not give them.
+        """
+        if self._hidden is None:
+            raise UsageError(NO_HIDDEN.format(self._layout.file.parent))
+        return _float32(self._hidden[0, self._fresh])
 
     def _bind_outputs(self, rows: int) -> None:
         if self._rows == 0:
@@ -69,6 +90,9 @@ class CachedSequence:
         shape = (1, rows, self._model.vocabulary)
         address = self._logits.ctypes.data
         self._binding.bind_output(self._layout.logits, "cpu", 0, self._model.logits_type, shape, address)
+        if self._hidden is not None:
+            shape, address = (1, rows, self._model.hidden_size), self._hidden.ctypes.data
+            self._binding.bind_output(HIDDEN_STATES, "cpu", 0, self._model.hidden_type, shape, address)
         self._rows = rows
 
     def _bind_cache(self) -> None:
@@ -81,7 +105,7 @@ class CachedSequence:
             self._binding.bind_ortvalue_output(present, value)
 
 
-def _float32(logits: NDArray[np.generic]) -> Logits:
-    if logits.dtype == np.uint16:
-        return (logits.astype(np.uint32) << 16).view(np.float32)
-    return logits.astype(np.float32, copy=False)
+def _float32(rows: NDArray[np.generic]) -> NDArray[np.float32]:
+    if rows.dtype == np.uint16:
+        return (rows.astype(np.uint32) << 16).view(np.float32)
+    return rows.astype(np.float32, copy=False)

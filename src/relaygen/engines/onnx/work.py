@@ -5,16 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from relaygen.engines.base import Params
-from relaygen.engines.onnx.sequence import CachedSequence
-from relaygen.sampling import Logits, Sampler, read
+from relaygen.engines.onnx.sequence import CachedSequence, Hidden
+from relaygen.sampling import Logits, read
 from relaygen.types import Scored, Token
 from relaygen.until import Matcher
+
+T = TypeVar("T")
 
 FLUSH_SECONDS = 0.025
 """Tokens are handed over in batches this far apart: a small model makes one in a tenth of a millisecond, and waking
 the event loop for each would cost more than that."""
+
+
+Draw = Callable[[Logits, int], Token]
+"""Chooses the token at a position of the completion, given its logits."""
 
 
 @dataclass(slots=True)
@@ -49,6 +56,21 @@ def fill(sequence: CachedSequence, tokens: list[int], stop: Stop) -> None:
         pass
 
 
+def newest(sequence: CachedSequence, tokens: list[int], stop: Stop) -> Logits | None:
+    """Brings `sequence`, a prefix of `tokens`, to all of them, in one go where that is possible.
+
+    Comes back with the logits of the last position, float32 [vocabulary]; None when it was stopped.
+    """
+    missing = len(tokens) - len(sequence.tokens)
+    if 0 < missing <= sequence.chunk:
+        last: Logits = sequence.feed(tokens[-missing:])[-1]
+        return last
+    logits = None
+    for _, rows in feed(sequence, tokens, len(tokens) - 1, stop):
+        logits = rows[-1]
+    return None if stop.asked else logits
+
+
 def score(sequence: CachedSequence, tokens: list[int], start: int, stop: Stop) -> list[Scored]:
     """Reads the tokens from `start` on; `sequence` is a prefix of `tokens`."""
     scored: list[Scored] = []
@@ -56,6 +78,18 @@ def score(sequence: CachedSequence, tokens: list[int], start: int, stop: Stop) -
     for position, rows in feed(sequence, tokens[:-1], start - 1, stop):
         scored += [read(row, tokens[i]) for i, row in enumerate(rows, position + 1) if i >= start]
     return scored
+
+
+def observe(
+    sequence: CachedSequence, tokens: list[int], start: int, see: Callable[[Logits, Hidden], T], stop: Stop
+) -> list[T]:
+    """What `see` makes of the logits and hidden states from position `start` on, piece by piece."""
+    seen: list[T] = []
+    for position, rows in feed(sequence, tokens, start, stop):
+        first = max(start - position, 0)
+        if first < len(rows):
+            seen.append(see(rows[first:], sequence.hidden[first:]))
+    return seen
 
 
 @dataclass(slots=True)
@@ -66,7 +100,7 @@ class Generation:
     params: Params
     limit: int
     until: Matcher | None
-    draw: Sampler
+    draw: Draw
     hand_over: Callable[[list[Token]], object]
     """Receives the batches, in the worker's thread."""
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from relaygen.engines.onnx.sequence import CachedSequence
-from relaygen.engines.onnx.work import Stop, feed
-from relaygen.sampling import Floats, Ids, Logits, distribution, read, uniform
+from relaygen.engines.onnx.work import Stop, newest
+from relaygen.sampling import Floats, Ids, distribution, read, uniform
 from relaygen.types import Sampling
 
 DRAFT = 1  # the stream of random numbers that drafts are drawn with; 0 is the plain sampler's
@@ -53,7 +53,7 @@ class SmallDrafts:
         self._sequence, self._sampling, self._room, self._stop = sequence, sampling, room, stop
 
     def next(self, context: list[int], position: int) -> Proposal | None:
-        logits = self._logits(context) if len(context) <= self._room else None
+        logits = newest(self._sequence, context, self._stop) if len(context) <= self._room else None
         if logits is None:
             return None
         ids, probabilities = distribution(logits, self._sampling)
@@ -63,17 +63,6 @@ class SmallDrafts:
 
     def keep(self, length: int) -> None:
         self._sequence.rewind(length)
-
-    def _logits(self, context: list[int]) -> Logits | None:
-        sequence = self._sequence
-        missing = len(context) - len(sequence.tokens)
-        if 0 < missing <= sequence.chunk:
-            newest: Logits = sequence.feed(context[-missing:])[-1]
-            return newest
-        logits = None
-        for _, rows in feed(sequence, context, len(context) - 1, self._stop):
-            logits = rows[-1]
-        return None if self._stop.asked else logits
 
 
 class NgramDrafts:

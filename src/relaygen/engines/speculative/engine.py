@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from relaygen.engines.base import Params, Tally
 from relaygen.engines.onnx import OnnxEngine
+from relaygen.engines.onnx.coupled import Coupled
 from relaygen.engines.onnx.engine import HandOver
 from relaygen.engines.onnx.sequence import CachedSequence
 from relaygen.engines.onnx.work import Stop
@@ -14,11 +15,11 @@ from relaygen.engines.speculative.drafts import Drafts, NgramDrafts, Pace, Small
 from relaygen.engines.speculative.loop import DraftAndVerify
 from relaygen.errors import UsageError
 from relaygen.sampling import Sampler
-from relaygen.types import Sampling, Scored, Token
+from relaygen.types import Sampling, Token
 from relaygen.until import Matcher
 
 
-class SpeculativeEngine:
+class SpeculativeEngine(Coupled):
     """Writes what `large` would write, faster: `small` drafts up to `k` tokens, `large` verifies them in one pass.
 
     Greedy gives large's own tokens; otherwise tokens come from large's distribution, after temperature and filters,
@@ -43,15 +44,9 @@ class SpeculativeEngine:
                 f"{small.name} can't draft for {large.name}, because their vocabularies differ; draft='ngram' needs "
                 "no second model."
             )
-        self.large, self.small = large, small
-        self.name = f"{large.name} drafted by {small.name if small else 'n-grams'}"
-        self.tokenizer, self.template, self.context = large.tokenizer, large.template, large.context
+        super().__init__(large, f"{large.name} drafted by {small.name if small else 'n-grams'}")
+        self.small = small
         self._pace = Pace(k, adaptive)
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the large model, whose distribution this is."""
-        return self.large.fingerprint
 
     async def stream(
         self, prompt: Sequence[int], params: Params, until: Matcher | None = None
@@ -80,14 +75,3 @@ class SpeculativeEngine:
         if self.small is None or sequence is None:
             return NgramDrafts()
         return SmallDrafts(sequence, sampling, self.small.context - 1, stop)
-
-    async def score(self, tokens: Sequence[int], start: int = 1) -> list[Scored]:
-        """See `Engine.score`."""
-        return await self.large.score(tokens, start)
-
-    async def warm(self, prompt: Sequence[int], session: str = "") -> None:
-        """See `Engine.warm`."""
-        await self.large.warm(prompt)
-
-    async def aclose(self) -> None:
-        """Does nothing: the models belong to whoever made them."""
