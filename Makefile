@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install test test-servers lint deps format demo clean
+.PHONY: install browser test test-clients test-servers lint deps format demo clean
 
 install: $(STAMP)
 
@@ -11,8 +11,14 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[tasks,eval,serve,dev]'
 	touch $@
 
+browser:
+	scripts/install-browser
+
 test: $(STAMP)
 	$(BIN)/pytest --cov
+
+test-clients: $(STAMP)
+	scripts/test-clients
 
 test-servers: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[gguf]' 'onnx>=1.19' 'safetensors>=0.6'

@@ -44,10 +44,15 @@ def digits(text: str) -> list[int]:
 
 
 def pair(
-    large: Callable[[str], str] = write, small: Callable[[str], str] = write, name: str = "S"
+    large: Callable[[str], str] = write, small: Callable[[str], str] = write, name: str = "S", sure: float = 0.0
 ) -> tuple[PlantedEngine, PlantedEngine]:
+    """Large is at least `sure` of digits, which small would write differently."""
     margins = after({"Thus": 0.9, "Now": 0.2})
-    return PlantedEngine(large, margins, name="L"), PlantedEngine(small, margins, digits, name=name)
+
+    def surer(text: str) -> list[float]:
+        return [max(m, sure * c.isdigit()) for c, m in zip(text, margins(text), strict=True)]
+
+    return PlantedEngine(large, surer, name="L"), PlantedEngine(small, margins, digits, name=name)
 
 
 async def run(tmp_path: Path, settings: Settings = SETTINGS, rule: Rule = RULE, **engines: Any) -> Calibration:
@@ -69,6 +74,9 @@ async def test_the_easy_cue_is_found_and_the_hard_one_is_not(tmp_path: Path) -> 
     assert "The digits" in verdicts  # discovered
     assert profile.evidence is not None
     assert "Hence" in profile.evidence.unseen
+    assert profile.doubt is not None
+    assert profile.doubt.guarded is None  # small errs at digits, and there are none behind "Thus"
+    assert profile.doubt.sentence is not None
 
 
 async def test_the_same_seeds_give_the_same_bytes(tmp_path: Path) -> None:
@@ -153,7 +161,7 @@ async def test_brought_traces_are_read_instead_of_written(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("scorer", ["large", "both"])
 async def test_the_other_scorers(tmp_path: Path, scorer: Any) -> None:
-    found = await run(tmp_path, replace(SETTINGS, scorer=scorer))
+    found = await run(tmp_path, replace(SETTINGS, scorer=scorer), sure=0.95 if scorer == "both" else 0.0)
     assert found.profile.cues == ("Thus",)
     assert found.corpus.disagrees is (scorer == "both")
     assert (found.profile.predicted and found.profile.predicted.disagreements is None) is (scorer == "large")

@@ -79,8 +79,10 @@ def test_small_alone_disagrees_where_its_first_choice_is_another() -> None:
     assert set(reading.disagreements) == {1.0}
 
 
-@pytest.mark.parametrize(("small", "large", "rejected"), [(0.2, 0.8, 0.75), (0.8, 0.2, 0.0), (0.3, 0.3, 0.0)])
-def test_with_both_a_disagreement_is_what_speculative_sampling_would_reject(
+@pytest.mark.parametrize(
+    ("small", "large", "rejected"), [(0.24, 0.96, 0.75), (0.99, 0.96, 0.0), (0.2, 0.8, 0.0), (0.8, 0.2, 0.0)]
+)
+def test_with_both_a_disagreement_is_what_speculative_sampling_would_reject_where_large_is_sure(
     small: float, large: float, rejected: float
 ) -> None:
     script = transcript(TEXT)

@@ -151,3 +151,18 @@ def test_a_pair_that_may_go_on_with_one_model_says_that_it_did() -> None:
         assert reply.json()["choices"][0]["message"]["content"] == answer("Hi")
         assert reply.json()["usage"]["relay"]["degraded"] is True
         assert ADDRESS not in reply.text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"stop_token_ids": [1]},
+        {"chat_template": "{{ messages }}"},
+        {"continue_final_message": True},
+        {"prompt_logprobs": 1},
+        {"allowed_token_ids": [1, 2]},
+    ],
+)
+def test_what_vllm_knows_and_a_relay_cant_honour_is_refused(http: httpx2.Client, fields: dict[str, Any]) -> None:
+    body = {"model": "relay", "messages": [{"role": "user", "content": "Hi"}], **fields}
+    assert error(http.post("/v1/chat/completions", json=body), 400)["param"] == next(iter(fields))

@@ -5,14 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import textwrap
-import tomllib
 from pathlib import Path
 
 from tests.serve.pair import Live
-
-from relaygen.config import RelayConfig
-from relaygen.serve import serve_settings
 
 ROOT = Path(__file__).parents[2]
 Q = "What is 17 * 23?"
@@ -34,9 +29,3 @@ def test_the_openai_example_prints_the_answer_and_the_share(gateway: Live) -> No
 def test_the_curl_example_streams(gateway: Live) -> None:
     printed = run(gateway, "sh", str(ROOT / "examples" / "chat.sh"))
     assert printed.endswith("data: [DONE]\n\n")
-
-
-def test_the_configuration_of_the_compose_file_is_valid() -> None:
-    _, _, content = (ROOT / "compose.yaml").read_text().partition("content: |\n")
-    config = RelayConfig.model_validate(tomllib.loads(textwrap.dedent(content)))
-    assert serve_settings(config.serve).running == 256

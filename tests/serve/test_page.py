@@ -80,7 +80,7 @@ class TestInABrowser:
         assert set(roles) == {"large", "small"}
         assert tab.run("document.documentElement.scrollWidth <= innerWidth")
         tab.run("document.querySelector('.run .text span[tabindex]').focus()")
-        assert tab.run("document.getElementById('tip').textContent").splitlines()[1] == "ended by cue: Thus"
+        assert tab.run("document.getElementById('tip').textContent").splitlines()[1] == "ended by cue “Thus”"
         shoot(tab, f"page-{width}-{'dark' if dark else 'light'}")
         assert tab.problems == []
 

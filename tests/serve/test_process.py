@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,26 @@ def test_sigterm_lets_a_running_answer_finish(command: list[str], tmp_path: Path
             rest = list(lines)
         assert rest[-1] == "data: [DONE]"
         assert json.loads(rest[-2].removeprefix("data: "))["choices"][0]["finish_reason"] == "stop"
+        assert process.end() == 0
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_is_not_finished_in_time_ends_with_a_clear_error(command: list[str], tmp_path: Path, stream: bool) -> None:
+    (tmp_path / "large.toml").write_text('lines = [{text = "Slow.", delay = 0.2}, {text = "Slower.", delay = 600.0}]\n')
+    body: dict[str, Any] = {"model": "large", "stream": stream, "messages": [{"role": "user", "content": "Hi"}]}
+    with started([*command, "--drain", "1"]) as process, ThreadPoolExecutor() as pool:
+        asked = pool.submit(httpx2.post, f"{process.url}/v1/chat/completions", json=body, timeout=60)
+        while not (asked.done() or httpx2.get(f"{process.url}/ready", timeout=60).json()["running"]):
+            pass
+        process.process.send_signal(signal.SIGTERM)
+        reply = asked.result()
+        assert "stopped before this answer was finished" in reply.text
+        if stream:
+            assert reply.text.endswith("data: [DONE]\n\n")
+        else:
+            assert (reply.status_code, reply.json()["error"]["code"]) == (503, "shutting_down")
+        line = process.event("request")
+        assert line["error"] == "shutting_down"
         assert process.end() == 0
 
 

@@ -34,6 +34,16 @@ def test_anything_else_is_not_loopback(host: str) -> None:
     assert not is_loopback(host)
 
 
+def test_a_setting_that_does_not_exist_is_called_that() -> None:
+    with pytest.raises(UsageError, match=r"serve\.prot: there is no such setting"):
+        serve_settings({"prot": 1})
+
+
+def test_a_host_that_does_not_exist_is_said_in_a_sentence() -> None:
+    with pytest.raises(UsageError, match=r"Can't listen on 192\.0\.2\.1, port 0: .*\.$"):
+        listen(ServeSettings(host="192.0.2.1", port=0))
+
+
 def test_a_port_that_is_taken_is_said_in_a_sentence() -> None:
     with listen(ServeSettings(port=0)) as first:
         port = first.getsockname()[1]

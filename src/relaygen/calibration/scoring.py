@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from relaygen.types import LARGE, SMALL, Role, Scored
 
 Scorer = Literal["small", "large", "both"]
 Floats = NDArray[np.float64]
+SURE = 0.9  # from this probability on large has made no choice: its token had to come
 DIGITS = 5  # margins and log-probabilities are kept to so many decimals: far below what kernels round differently
 
 
@@ -161,12 +163,13 @@ def _reading(trace: Recorded, transcript: Transcript, by: dict[Role, Scores], le
 def _disagreements(small: Scores, large: Scores | None, length: int) -> Floats:
     """How likely small is to write something else, token by token.
 
-    Small alone: 1 where its first choice is another. Both: the probability that speculative sampling would reject
-    small, max(0, 1 - p_small/p_large) at large's token; its mean over large's own samples is the total variation
-    distance of the two models, so a choice that both leave open costs nothing.
+    Small alone: 1 where its first choice is another. Both: where large is sure of its token, the probability that
+    speculative sampling would reject small, max(0, 1 - p_small/p_large). Where large leaves the choice open, whatever
+    small writes is no error.
     """
     if large is None:
         return 1.0 - small.agrees[:length]
-    ratio = np.exp(np.minimum(small.logprobs[:length] - large.logprobs[:length], 0.0))
-    result: Floats = 1.0 - ratio
+    theirs, own = large.logprobs[:length], small.logprobs[:length]
+    rejected = 1.0 - np.exp(np.minimum(own - theirs, 0.0))
+    result: Floats = np.where(theirs > math.log(SURE), rejected, 0.0)
     return result

@@ -54,14 +54,14 @@ def statistics_table(profile: Profile) -> Table:
 
 def doubt_table(doubt: Doubt) -> Table:
     """The thresholds that the policies take from the profile, and the large share that they come to."""
-    title = f"Margins below which large writes, to catch {doubt.wanted:.0%} of what small would write differently"
+    title = f"Small's margins below which large writes: {doubt.wanted:.0%} of disagreements"
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("policy", "large writes", "margin below", "large share"):
         table.add_column(heading, justify="left" if heading in ("policy", "large writes") else "right")
     for policy, what, margin, share in (
-        ("guarded", "the doubtful token", doubt.guarded, doubt.guarded_share),
-        ("entropy-first", "a paragraph that begins so", doubt.paragraph, doubt.paragraph_share),
-        ("entropy-first(step=sentence)", "a sentence that begins so", doubt.sentence, doubt.sentence_share),
+        ("guarded", "that token", doubt.guarded, doubt.guarded_share),
+        ("entropy-first", "that paragraph", doubt.paragraph, doubt.paragraph_share),
+        ("entropy-first(step=sentence)", "that sentence", doubt.sentence, doubt.sentence_share),
     ):
         known = margin is not None and share is not None
         table.add_row(policy, what, f"{margin:.4f}" if known else UNKNOWN, f"{share:.1%}" if known else UNKNOWN)

@@ -43,6 +43,8 @@ class GatewayFlags:
     """Generations that one request may ask for (16)."""
     drain: int | None = None
     """Seconds that running generations get to finish after SIGTERM (30)."""
+    health: int | None = None
+    """Seconds between two looks at the models' servers (5); 0 for one at the start alone."""
     log_text: Annotated[bool | None, Parameter(negative=())] = None
     """Write prompts and completions to the log."""
 

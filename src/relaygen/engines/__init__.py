@@ -17,11 +17,20 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from relaygen.engines.base import Engine, Params, fingerprint
+from relaygen.engines.base import Engine, Monitored, Params, fingerprint
 from relaygen.engines.servers import ServerSettings
 from relaygen.errors import ModelError, UsageError
 
-__all__ = ["Engine", "EngineSettings", "Params", "ServerSettings", "create_engine", "fingerprint", "wrap_engine"]
+__all__ = [
+    "Engine",
+    "EngineSettings",
+    "Monitored",
+    "Params",
+    "ServerSettings",
+    "create_engine",
+    "fingerprint",
+    "wrap_engine",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,6 +108,15 @@ class Fingerprinted(Protocol):
     def fingerprint(self) -> str: ...
 
 
+@runtime_checkable
+class Monitored(Protocol):
+    """An engine on servers, which may go and come back while it lives."""
+
+    async def health(self) -> list[bool]:
+        """Whether each of its servers answers, in the order of the reference. Takes seconds at most, raises nothing."""
+        ...
+
+
 def fingerprint(engine: Engine) -> str:
     """16 hex digits that tell models apart, to see whether a profile belongs to a pair.
 

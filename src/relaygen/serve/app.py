@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,7 +35,10 @@ def create_app(relay: Relay, settings: ServeSettings | None = None, keys: Keys |
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        watching = asyncio.create_task(gateway.health.watch())
         yield
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
         await relay.aclose()
 
     app = Starlette(
@@ -53,7 +57,7 @@ def _routes(gateway: Gateway) -> list[Route]:
         Route("/v1/completions", gateway.completions, methods=["POST"]),
         Route("/v1/models", gateway.models),
         Route("/v1/models/{model:path}", gateway.model),
-        Route("/health", gateway.health),
+        Route("/health", gateway.alive),
         Route("/ready", gateway.ready),
         Route("/metrics", gateway.metrics_page),
         Route("/openapi.json", document_endpoint()),

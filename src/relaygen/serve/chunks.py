@@ -48,8 +48,9 @@ class Chunks:
             chunks[0]["choices"][0]["logprobs"] = self._form.logprobs(tokens, self._offsets[index])
             self._offsets[index] += len(event.text)
         if self._relay:
-            for chunk in chunks:
-                chunk["relay"] = {"role": event.role, "thinking": event.thinking}
+            for i, chunk in enumerate(chunks):
+                count = 0 if i else len(event.tokens)
+                chunk["relay"] = {"role": event.role, "thinking": event.thinking, "tokens": count}
         return chunks
 
     def _segment(self, segment: Segment) -> Reply:

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from relaygen.errors import RelayError
 from relaygen.serve.choice import Choice
 from relaygen.serve.chunks import Chunks, EventStream
-from relaygen.serve.failures import note, refusal_of
+from relaygen.serve.failures import note, refusal_of, stopping
 from relaygen.serve.gate import Turn
 from relaygen.serve.job import Job
 from relaygen.serve.parts import Part
@@ -35,6 +35,7 @@ class Exchange:
     def __init__(self, gateway: Gateway, job: Job, form: Format, asked: Asked, caller: str) -> None:
         self._gateway, self._job, self._form, self._asked, self._caller = gateway, job, form, asked, caller
         keep = not asked.stream
+        self._events: EventStream | None = None
         self._choices = [Choice(split=form.chat, tools=job.tools, keep=keep) for _ in range(job.count)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,6 +47,9 @@ class Exchange:
             try:
                 finished = await while_connected(receive, lambda: reply(turns, scope, send))
                 notes |= {} if finished else {"gone": True}
+            except asyncio.CancelledError:
+                # Nobody but the server cancels a request as a whole: what it had to finish has taken too long.
+                await self._cut_off(scope)
             finally:
                 notes["usage"] = usage(self._job, self._choices)
                 if self._gateway.settings.log_text:
@@ -59,7 +63,8 @@ class Exchange:
         await response(scope, _nothing, send)
 
     async def _stream(self, turns: Sequence[Turn], scope: Scope, send: Send) -> None:
-        stream, chunks = EventStream(send, self._headers()), Chunks(self._form, self._asked)
+        self._events = stream = EventStream(send, self._headers())
+        chunks = Chunks(self._form, self._asked)
 
         async def emit(index: int, event: Event, parts: list[Part]) -> None:
             await stream.send(chunks.of(index, self._choices[index], event, parts))
@@ -74,6 +79,15 @@ class Exchange:
         else:
             await stream.send([self._form.usage_chunk(self._choices)] if self._asked.shows_usage else [])
         await stream.end()
+
+    async def _cut_off(self, scope: Scope) -> None:
+        """Says that the answer will not be finished. Raises Refusal (503) while nothing has been sent."""
+        refusal = stopping("The gateway was stopped before this answer was finished.")
+        if not (self._events and self._events.begun):
+            raise refusal
+        note(scope, refusal)
+        await self._events.send([refusal.body])
+        await self._events.end()
 
     async def _generate(self, turns: Sequence[Turn], emit: Emit) -> None:
         """Runs all generations side by side; the first failure ends the others and is raised."""

@@ -53,6 +53,11 @@ def busy(message: str, seconds: int, status: int = 429, code: str = "rate_limit_
     return Refusal(status, message, code=code, headers={"retry-after": str(seconds)})
 
 
+def stopping(message: str) -> Refusal:
+    """Another gateway, or this one when it has started again, may answer."""
+    return busy(message, 5, status=503, code="shutting_down")
+
+
 def refusal_of(error: Exception) -> Refusal:
     """What a client is told about an error. Engine failures are the server's side, all other ones the request's."""
     match error:

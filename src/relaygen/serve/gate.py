@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from relaygen.serve.failures import busy
+from relaygen.serve.failures import busy, stopping
 
 SMOOTHING = 0.1  # weight of the newest generation in the mean duration
 LONGEST_RETRY = 60
@@ -42,7 +42,7 @@ class Gate:
         Raises Refusal: 503 while draining, 429 when the queue or the key has no room for all of them.
         """
         if self.draining:
-            raise busy("The gateway is shutting down.", 5, status=503, code="shutting_down")
+            raise stopping("The gateway is shutting down.")
         if self._per_key and self._held[key] + count > self._per_key:
             raise busy(f"This key may have {self._per_key} generations at once.", self._retry(), code="key_limit")
         if self._held.total() + count > self._limit + self._queue:

@@ -13,6 +13,7 @@ from relaygen.relay import Relay
 from relaygen.serve.exchange import Exchange
 from relaygen.serve.failures import Refusal
 from relaygen.serve.gate import Gate
+from relaygen.serve.health import Health
 from relaygen.serve.job import Job, chat_job, completion_job
 from relaygen.serve.keys import Keys
 from relaygen.serve.metrics import TYPE, Metrics, Watch
@@ -30,11 +31,12 @@ class Gateway:
         self.relay, self.settings, self.keys = relay, settings, keys
         self.gate = Gate(settings.running, settings.queue, settings.per_key)
         self.metrics = Metrics(lambda: self.gate.running, lambda: self.gate.waiting)
+        self.health = Health(relay, self.metrics, settings.health)
         self._spans = Spans.installed()
 
     def watch(self, label: str) -> Watch:
         """Begins to time and count one generation."""
-        return Watch(self.metrics, self._spans, label)
+        return Watch(self.metrics, self._spans, self.health.doubt, label)
 
     async def chat(self, request: Request) -> Exchange:
         """POST /v1/chat/completions."""
@@ -55,15 +57,15 @@ class Gateway:
         chosen = choose(self.relay, request.path_params["model"])
         return JSONResponse(_card(chosen.name, names(self.relay).get(chosen.name, chosen.policy.name)))
 
-    async def health(self, request: Request) -> Response:
+    async def alive(self, request: Request) -> Response:
         """GET /health: the process lives."""
         return JSONResponse({"status": "ok"})
 
     async def ready(self, request: Request) -> Response:
-        """GET /ready: new requests are welcome."""
-        facts = {"running": self.gate.running, "waiting": self.gate.waiting}
-        state = "draining" if self.gate.draining else "ready"
-        return JSONResponse({"status": state} | facts, 503 if self.gate.draining else 200)
+        """GET /ready: new requests are welcome, and there are models to answer them."""
+        facts = {"running": self.gate.running, "waiting": self.gate.waiting, "servers": self.health.servers}
+        state = "draining" if self.gate.draining else self.health.state
+        return JSONResponse({"status": state} | facts, 503 if state in ("draining", "unavailable") else 200)
 
     async def metrics_page(self, request: Request) -> Response:
         """GET /metrics."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -49,11 +49,18 @@ class Metrics:
         self.overrun = counter("overrun_tokens", "Tokens past the end of a segment, dropped.", "role")
         self.wasted = counter("wasted_tokens", "Tokens that were generated and not kept.", "role")
         self.degraded = counter("degraded", "Generations that lost one of their models.", *model)
+        labels = ("role", "model_name", "server")
+        self.up = Gauge("relay:engine_up", "Whether a model's server answers.", labels, registry=registry)
         self.failures = counter("engine_failures", "Generations that a failing model ended.", *model)
 
     def page(self) -> bytes:
         """The metrics in Prometheus' text format."""
         return generate_latest(self._registry)
+
+    def set_up(self, role: Role, name: str, servers: Sequence[bool]) -> None:
+        """Whether each server of a model answers; servers go by their number, as addresses are nobody's business."""
+        for i, up in enumerate(servers):
+            self.up.labels(role, name, i).set(up)
 
     def count_refusal(self, reason: str, busy: bool) -> None:
         self.refused.labels(reason).inc()
@@ -81,8 +88,9 @@ class Metrics:
 class Watch:
     """Times one generation, from when the watch is made, and counts what happens in it."""
 
-    def __init__(self, metrics: Metrics, spans: Spans, label: str) -> None:
-        self._metrics, self._spans, self._label = metrics, spans, label
+    def __init__(self, metrics: Metrics, spans: Spans, doubt: Callable[[], None], label: str) -> None:
+        """`doubt` is called when a model failed."""
+        self._metrics, self._spans, self._doubt, self._label = metrics, spans, doubt, label
         self._began = time.perf_counter()
         self._last: float | None = None
         self._between = metrics.between.labels(label)
@@ -102,10 +110,13 @@ class Watch:
             case Finished(trace):
                 self._finished = True
                 self._metrics.count_trace(self._label, trace)
+                if trace.degraded:
+                    self._doubt()
 
     def failed(self, error: RelayError) -> None:
         if isinstance(error, EngineError):
             self._metrics.failures.labels(self._label).inc()
+            self._doubt()
 
     def over(self) -> None:
         """The generation is over, one way or another."""

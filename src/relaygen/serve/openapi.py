@@ -81,6 +81,17 @@ LIST: Schema = {
     "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": MODEL}},
 }
 STATE: Schema = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
+ANSWERING: Schema = {"type": "array", "items": {"type": "boolean"}}
+READY: Schema = {
+    "type": "object",
+    "required": ["status", "running", "waiting", "servers"],
+    "properties": {
+        "status": {"enum": ["ready", "degraded", "unavailable", "draining"]},
+        "running": COUNT,
+        "waiting": COUNT,
+        "servers": {"type": "object", "properties": {"large": ANSWERING, "small": ANSWERING}},
+    },
+}
 
 
 def document() -> Schema:
@@ -102,7 +113,7 @@ def document() -> Schema:
                 "get": _reading("One model.", _reference("Model")) | {"parameters": [_path("model")]}
             },
             "/health": {"get": _reading("Whether the process lives.", STATE)},
-            "/ready": {"get": _reading("Whether new requests are welcome.", STATE)},
+            "/ready": {"get": _readiness()},
             "/metrics": {"get": _reading("Prometheus metrics.", {"type": "string"}, "text/plain")},
         },
     }
@@ -134,6 +145,13 @@ def _generating(shape: str, summary: str) -> Schema:
 def _reading(summary: str, schema: Schema, kind: str = "application/json") -> Schema:
     good = {"description": summary, "content": {kind: {"schema": schema}}}
     return {"summary": summary, "responses": {"200": good} | _failures()}
+
+
+def _readiness() -> Schema:
+    """Says the same things whether requests are welcome or not."""
+    described = _reading("Whether new requests are welcome, and which servers answer.", READY)
+    described["responses"]["503"] = described["responses"]["200"] | {"description": "Requests should go elsewhere."}
+    return described
 
 
 def _failures() -> Schema:

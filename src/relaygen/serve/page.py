@@ -19,6 +19,13 @@ from relaygen.types import LARGE, SMALL
 if TYPE_CHECKING:
     from relaygen.serve.gateway import Gateway
 
+EXAMPLES = (
+    "State the final answer to the following arithmetic problem: 317 + 845 =",
+    "Solve the following multiplication: 48 * 73.",
+    "Solve for x: x - 8 = 9",
+)
+"""Questions in the words that the embedded pair was trained on."""
+
 
 def page_endpoint(gateway: Gateway) -> Callable[[Request], Awaitable[Response]]:
     """GET /."""
@@ -40,7 +47,8 @@ def page(large: str, small: str, *, keys: bool) -> str:
     """The page for a pair of models; `keys` says whether a key is needed."""
     folder = resources.files("relaygen").joinpath("serve", "static")
     style, script = (Markup(folder.joinpath(name).read_text(encoding="utf-8")) for name in ("page.css", "page.js"))
-    return render("serve/static/page.html.jinja", large=large, small=small, keys=keys, style=style, script=script)
+    names = {"large": large, "small": small, "examples": EXAMPLES if large.startswith("nano:") else ()}
+    return render("serve/static/page.html.jinja", **names, keys=keys, style=style, script=script)
 
 
 def policy(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -51,7 +52,14 @@ def listen(settings: ServeSettings) -> socket.socket:
     try:
         return socket.create_server((settings.host.strip("[]"), settings.port), family=family, backlog=2048)
     except OSError as error:
-        raise UsageError(f"Can't listen on {settings.host}, port {settings.port}: {error.strerror}.") from error
+        where = f"Can't listen on {settings.host}, port {settings.port}"
+        if error.errno == errno.EADDRINUSE:
+            reason = (
+                f"{where}: something else does, perhaps another gateway. Choose another --port; 0 takes a free one."
+            )
+        else:
+            reason = f"{where}: {os.strerror(error.errno) if error.errno else error}."
+        raise UsageError(reason) from error
 
 
 def serve(relay: Relay, settings: ServeSettings, keys: Keys, listener: socket.socket) -> None:

@@ -47,6 +47,8 @@ class ServeSettings:
     """Generations that one request may ask for: n times the number of prompts."""
     drain: int = 30
     """Seconds that running generations get to finish after SIGTERM."""
+    health: int = 5
+    """Seconds between two looks at the models' servers; 0 for one at the start alone."""
     log_text: bool = False
     """Write prompts and completions to the log."""
 
@@ -54,7 +56,7 @@ class ServeSettings:
         for name in ("running", "max_body", "max_messages", "max_choices"):
             if getattr(self, name) < 1:
                 raise UsageError(f"The gateway's {name} must be at least 1, not {getattr(self, name)}.")
-        for name in ("queue", "per_key", "drain"):
+        for name in ("queue", "per_key", "drain", "health"):
             if getattr(self, name) < 0:
                 raise UsageError(f"The gateway's {name} must not be negative, but it is {getattr(self, name)}.")
         if not 0 <= self.port < 1 << 16:
@@ -77,7 +79,8 @@ def serve_settings(table: Mapping[str, Any]) -> ServeSettings:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(["serve", *map(str, first["loc"])])
-        raise UsageError(f"The configuration is not valid: {place}: {first['msg']}.") from error
+        reason = "there is no such setting" if first["type"] == "unexpected_keyword_argument" else first["msg"]
+        raise UsageError(f"The configuration is not valid: {place}: {reason}.") from error
 
 
 def is_loopback(host: str) -> bool:

@@ -20,9 +20,13 @@ KNOWN_TOP = 2  # engines report the two most probable tokens of a position
 # Each of these changes what a model may write, which neither model can be held to across hand-overs. The values beside
 # a name ask for nothing.
 UNSUPPORTED: dict[str, tuple[Any, ...]] = {
+    "add_generation_prompt": (True,),
+    "allowed_token_ids": ([],),
     "audio": (),
     "bad_words": ([],),
     "best_of": (1,),
+    "chat_template": (),
+    "continue_final_message": (False,),
     "echo": (False,),
     "frequency_penalty": (0,),
     "function_call": ("none",),
@@ -36,8 +40,10 @@ UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "modalities": (["text"],),
     "presence_penalty": (0,),
     "prompt_embeds": (),
+    "prompt_logprobs": (0, False),
     "repetition_penalty": (1,),
     "response_format": ({"type": "text"},),
+    "stop_token_ids": ([],),
     "structured_outputs": (),
     "suffix": ("",),
     "use_beam_search": (False,),

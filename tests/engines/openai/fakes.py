@@ -73,6 +73,7 @@ class FakeServer:
     group: int = 1
     faults: list[Fault | None] = field(default_factory=list)
     echo_shift: int = 0
+    shift: int = 0
     context: int = 4096
     key: str = ""
     free: bool = False
@@ -126,7 +127,7 @@ class FakeServer:
             return httpx2.Response(fault.status, json={"error": {"message": f"out of luck {KEY}"}}, headers=headers)
         if fault and fault.kind == "late":
             return sleep()  # type: ignore[return-value]  # httpx2 awaits it
-        self.echo_shift = int(bool(fault and fault.kind == "echo"))
+        self.shift = int(bool(fault and fault.kind == "echo")) or self.echo_shift
         events = list(self._events(path, body))
         known = self._remember(body)
         if not body.get("stream"):

@@ -248,3 +248,12 @@ async def test_a_text_server_never_shares_ids_with_another_model() -> None:
     engine = engine_on(FakeServer("text", "abc"))
     assert engine.tokenizer.fingerprint != TOKENIZER.fingerprint
     assert engine.tokenizer.encode("abc") == TOKENIZER.encode("abc")
+
+
+async def test_health_tells_which_servers_answer() -> None:
+    servers = [FakeServer("vllm", "x"), FakeServer("vllm", "x")]
+    engine = engine_on(*servers)
+    assert await engine.health() == [True, True]
+    servers[1].down = True
+    assert await engine.health() == [True, False]
+    await engine.aclose()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
+import shutil
+import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -21,6 +25,7 @@ from tests.engines.openai.fakes import TOKENIZER, settings
 from relaygen.engines.base import Params
 from relaygen.engines.openai import ServerEngine
 from relaygen.engines.openai.faults import ServerFault
+from relaygen.errors import ModelError
 from relaygen.types import GREEDY
 
 pytestmark = pytest.mark.anyio
@@ -67,9 +72,9 @@ class Endless:
 
 
 @contextmanager
-def serving(app: Starlette) -> Iterator[str]:
+def serving(app: Starlette, **tls: Any) -> Iterator[str]:
     """The app on a free port of loopback, in a thread."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off", **tls))
     started = threading.Event()
     startup = server.startup
 
@@ -83,7 +88,7 @@ def serving(app: Starlette) -> Iterator[str]:
     assert started.wait(20)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield f"http://127.0.0.1:{port}/v1"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}/v1"
     finally:
         server.should_exit = server.force_exit = True
         thread.join(20)
@@ -151,3 +156,36 @@ async def test_a_server_that_is_gone_is_told_and_one_that_is_back_is_used() -> N
     with pytest.raises(ServerFault, match=r"can't be reached|broke off"):
         _ = [token async for token in engine.stream(PROMPT, PARAMS)]
     await engine.aclose()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> dict[str, str]:
+    """A certificate for 127.0.0.1 that nobody has signed, and its key."""
+    if not (openssl := shutil.which("openssl")):
+        pytest.skip("needs openssl to make a certificate")
+    key, file = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([openssl, "req", *kind, *name, "-keyout", key, "-out", file], check=True, capture_output=True)
+    return {"ssl_keyfile": key, "ssl_certfile": file}
+
+
+async def test_certificates_are_checked_unless_that_is_switched_off(certificate: dict[str, str]) -> None:
+    with serving(Endless(ends=True).app, **certificate) as url:
+        with pytest.raises(ModelError, match="can't be reached"):
+            ServerEngine(url, settings(), tokenizer=TOKENIZER)
+        for known in (settings(ca_file=certificate["ssl_certfile"]), settings(verify=False)):
+            engine = ServerEngine(url, known, tokenizer=TOKENIZER)
+            assert len([token async for token in engine.stream(PROMPT, PARAMS)]) == 3
+            await engine.aclose()
+
+
+async def test_no_library_logs_the_key(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("KEY", "sk-planted")
+    caplog.set_level(logging.DEBUG)
+    with serving(Endless(ends=True).app) as url:
+        engine = ServerEngine(url, settings(api_key_env="KEY"), tokenizer=TOKENIZER)
+        assert len([token async for token in engine.stream(PROMPT, PARAMS)]) == 3
+        await engine.aclose()
+    assert caplog.records
+    assert "sk-planted" not in caplog.text

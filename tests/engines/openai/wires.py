@@ -39,7 +39,7 @@ def vllm_or_sglang(server: FakeServer, body: Json) -> Iterator[Json]:
                 ],
             }
         if i == 0:
-            choice["prompt_token_ids"] = [id + server.echo_shift for id in body["prompt"]]
+            choice["prompt_token_ids"] = [id + server.shift for id in body["prompt"]]
         if last:
             choice["finish_reason"] = "length" if answer.finish == "length" else "stop"
             choice["stop_reason" if server.dialect == "vllm" else "matched_stop"] = answer.matched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -149,6 +150,10 @@ class ServerEngine:
     async def warm(self, prompt: Sequence[int], session: str = "") -> None:
         """See `Engine.warm`; on the server that the generation `session` is on."""
         await self._again(session, lambda client: self.dialect.warm(client, self.served.model, prompt, session))
+
+    async def health(self) -> list[bool]:
+        """See `Monitored.health`."""
+        return list(await asyncio.gather(*(client.well(self.dialect.health) for client in self._replicas.clients)))
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""

@@ -7,6 +7,10 @@ const make = (tag, classes = "", text = "") => {
   if (text) element.textContent = text;
   return element;
 };
+const counted = (tokens) => `${tokens} token${tokens === 1 ? "" : "s"}`;
+const ENDINGS = { sentence: "the end of a sentence", eos: "the end of the text", think_end: "the end of the reasoning",
+  stop: "the stop text", tokens: "its limit", length: "the budget" };
+const QUOTED = ["cue", "stop", "text"];
 const percent = (share) => `${Math.round(100 * share)} %`;
 const histories = new Map();
 const totals = { answers: 0, large: 0, small: 0, switches: 0, seconds: 0 };
@@ -85,6 +89,7 @@ class Run {
     this.box.append(make("h3", "", model), this.numbers, this.meter);
     this.began = performance.now();
     this.count = { large: 0, small: 0, switches: 0 };
+    this.live = { large: 0, small: 0 };  // tokens of the segment that is being written
     this.open = [];
     this.texts = {};
     this.answer = "";
@@ -97,6 +102,7 @@ class Run {
     const kind = delta.reasoning ? "reasoning" : "answer";
     const text = delta.reasoning ?? delta.content;
     if (text) this.write(kind, text, event.relay?.role ?? "large");
+    if (event.relay?.tokens) this.tick(event.relay);
     if (event.relay?.segment) this.settle(event.relay.segment);
     if (event.choices[0]?.finish_reason) this.reason = event.choices[0].stop_reason ?? event.choices[0].finish_reason;
   }
@@ -124,7 +130,13 @@ class Run {
     return place;
   }
 
+  tick({ role, tokens }) {
+    this.live[role] += tokens;
+    this.show();
+  }
+
   settle(segment) {
+    this.live = { large: 0, small: 0 };
     if (this.last && this.last !== segment.role) this.count.switches += 1;
     this.last = segment.role;
     if (!segment.inserted) this.count[segment.role] += segment.tokens;
@@ -139,7 +151,8 @@ class Run {
   }
 
   show(final = "") {
-    const { large, small, switches } = this.count;
+    const { switches } = this.count;
+    const [large, small] = ["large", "small"].map((role) => this.count[role] + this.live[role]);
     const all = large + small;
     const seconds = (performance.now() - this.began) / 1000;
     const share = all ? large / all : 0;
@@ -152,6 +165,7 @@ class Run {
 
   end(usage) {
     const relay = usage.relay;
+    this.live = { large: 0, small: 0 };
     this.count = { large: relay.large_tokens, small: relay.small_tokens, switches: relay.switches };
     const marks = [relay.degraded && "one model failed on the way", relay.whole && `not relayed: ${relay.whole}`,
       this.reason !== "stop" && `ended by ${this.reason}`].filter(Boolean);
@@ -170,10 +184,12 @@ class Run {
 }
 
 function explain(segment) {
-  const ends = segment.why ? `${segment.ending.replace("_", " ")}: ${segment.why.trim() || segment.why}` : segment.ending.replace("_", " ");
-  const lines = [`${segment.inserted ? "put in by the relay" : segment.role}, ${segment.tokens} tokens, ${segment.milliseconds} ms`, `ended by ${ends}`];
-  if (segment.margin) lines.push(`margin ${segment.margin.mean} on average, lowest ${segment.margin.lowest}`);
-  if (segment.overrun) lines.push(`${segment.overrun} tokens over-run`);
+  const who = segment.inserted ? "put in by the relay" : segment.role;
+  const why = QUOTED.includes(segment.ending) && segment.why.trim();
+  const lines = [`${who}, ${counted(segment.tokens)}, ${segment.milliseconds} ms`,
+    `ended by ${ENDINGS[segment.ending] ?? segment.ending.replace("_", " ")}${why ? ` “${why}”` : ""}`];
+  if (segment.margin) lines.push(`margin ${segment.margin.mean.toFixed(2)} on average, lowest ${segment.margin.lowest.toFixed(2)}`);
+  if (segment.overrun) lines.push(`${counted(segment.overrun)} over-run`);
   return lines.join("\n");
 }
 
@@ -183,6 +199,7 @@ function showTotals() {
     answers: totals.answers, "tokens by large": totals.large, "tokens by small": totals.small,
     "large share": all ? percent(totals.large / all) : "–", switches: totals.switches, seconds: totals.seconds.toFixed(1),
   };
+  $("total").hidden = !totals.answers;
   $("totals").replaceChildren(...Object.entries(shown).map(([name, value]) => {
     const pair = make("div");
     pair.append(make("dt", "", name), make("dd", "", String(value)));
@@ -224,8 +241,24 @@ async function ask(question) {
   $("send").disabled = false;
   $("stop").disabled = true;
   $("question").focus();
+  showHealth();
 }
 
+// Marks a model of which no server answers.
+async function showHealth() {
+  const { servers = {} } = await fetch("ready").then((response) => response.json()).catch(() => ({}));
+  for (const [role, answering] of Object.entries(servers)) {
+    $(role).classList.toggle("gone", !answering.includes(true));
+    $(role).title = answering.includes(true) ? "" : "does not answer";
+  }
+}
+
+for (const example of document.querySelectorAll("#examples button")) {
+  example.addEventListener("click", () => {
+    $("question").value = example.textContent;
+    $("ask").requestSubmit();
+  });
+}
 $("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   const question = $("question").value.trim();
@@ -261,7 +294,8 @@ function tip(span) {
 document.addEventListener("mouseover", (event) => tip(event.target.closest?.("[data-tip]")));
 document.addEventListener("focusin", (event) => tip(event.target.closest?.("[data-tip]")));
 document.addEventListener("focusout", () => tip(null));
-document.addEventListener("scroll", () => tip(null), true);
+// Going to a segment by keyboard scrolls to it.
+document.addEventListener("scroll", () => tip(document.activeElement?.closest("[data-tip]")), true);
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   tip(null);
@@ -269,4 +303,5 @@ document.addEventListener("keydown", (event) => {
 });
 
 showTotals();
+showHealth();
 listPolicies().catch((error) => say(error.message, true));
