@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -197,11 +198,14 @@ def questions(count: int) -> list[str]:
     return [sets[i % len(sets)][i // len(sets)].question for i in range(count)]
 
 
-def pair_runs(bench: Bench, asked: Sequence[str]) -> dict[str, Any]:
+def pair_runs(bench: Bench, asked: Sequence[str], seconds: float = math.inf) -> dict[str, Any]:
     """Ours (the model that does not write idle, or reading along) and the plain client in turns; the latter freely, and
     on the segments of ours."""
     ours, warm, theirs, followed, overhead = Runs(), Runs(), Runs(), Runs(), Overhead()
+    deadline = time.monotonic() + seconds
     for i, question in enumerate(asked):
+        if i and time.monotonic() > deadline:
+            break
         if i % 2:
             bench.theirs(question, theirs)
             bench.ours(question, warm, standby="warm")
@@ -211,7 +215,8 @@ def pair_runs(bench: Bench, asked: Sequence[str]) -> dict[str, Any]:
             bench.ours(question, warm, standby="warm")
             bench.theirs(question, theirs)
     return {
-        "ours": summary(ours) | overhead.report(ours.seconds, range(len(asked))),
+        "n": len(ours.seconds),
+        "ours": summary(ours) | overhead.report(ours.seconds, range(len(ours.seconds))),
         "ours_warm": summary(warm),
         "plain": summary(theirs),
         "plain_on_our_segments": summary(followed),
@@ -258,12 +263,13 @@ def main() -> None:
     parser.add_argument("--small", required=True)
     parser.add_argument("--tokenizer", required=True)
     parser.add_argument("-n", type=int, default=40, help="problems for the pair")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="no further problem for the pair after these")
     parser.add_argument("--same", type=int, default=20, help="problems with the large model in both roles")
     given = parser.parse_args()
     asked = questions(given.n)
     pair = Bench(given.large, given.small, given.tokenizer)
     pair_runs(pair, asked[:1])  # connections, imports
-    found: dict[str, Any] = {"n": given.n, "cold_caches": pair.cold, "pair": pair_runs(pair, asked)}
+    found: dict[str, Any] = {"cold_caches": pair.cold, "pair": pair_runs(pair, asked, 60 * given.minutes)}
     pair.relay.close()
     same = Bench(given.large, given.large, given.tokenizer)
     found["large_in_both_roles"] = one_model_runs(same, asked[: given.same])
