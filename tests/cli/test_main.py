@@ -154,14 +154,14 @@ def test_conversion_is_handed_on(
 ) -> None:
     seen: list[object] = []
 
-    def build(source: str, out: Path, precision: str) -> Path:
-        seen.extend((source, out, precision))
+    def build(source: str, out: Path, precision: str, *, hidden_states: bool) -> Path:
+        seen.extend((source, out, precision, hidden_states))
         return out
 
     monkeypatch.setattr("relaygen.convert.convert", build)
     out = tmp_path / "[out]"
-    called = call(capsys, "convert", "model", str(out), "--precision", "int4")
-    assert seen == ["model", out, "int4"]
+    called = call(capsys, "convert", "model", str(out), "--precision", "int4", "--hidden-states")
+    assert seen == ["model", out, "int4", True]
     assert (called.code, called.err) == (0, "")
     assert called.out.startswith(f"Wrote {out}. Try:")
 

@@ -15,4 +15,4 @@ def test_every_policy_has_one_line_on_a_narrow_terminal(
     policies()
     lines = capsys.readouterr().out.splitlines()
     first = [line.split()[0] for line in lines if line.strip()]
-    assert first == [*policy_names(), "Behind", "+speculative"]
+    assert first == [*policy_names(), "Behind", "+speculative", "+routed"]

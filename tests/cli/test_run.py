@@ -11,7 +11,7 @@ import pytest
 from tests.cli.console import call, scripts, start
 
 from relaygen.engines.scripted import byte_tokenizer
-from relaygen.relay.generation import TEXT_MODE
+from relaygen.relay.execute import TEXT_MODE
 from relaygen.traces import trace_from_json
 
 LARGE = '["Hm, [b]é[/b] :smile: So, no", "\\t3.</think>"]'

@@ -9,7 +9,7 @@ from relaygen.engines.scripted import Line, ScriptedEngine, byte_tokenizer
 from relaygen.errors import ContextError
 from relaygen.policies import Commit, Draft, Write
 from relaygen.relay.context import Context
-from relaygen.relay.generation import TEXT_MODE
+from relaygen.relay.execute import TEXT_MODE
 from relaygen.tokenizer import Tokenizer
 from relaygen.types import LARGE, SMALL
 from relaygen.until import cue, sentence_end, think_end, tokens

@@ -105,7 +105,7 @@ _FACTORIES: dict[str, tuple[Factory, str]] = {
 # Made by relaygen.engines.wrap_engine, which policies may not know.
 _WRAPPERS = {
     "speculative": "small drafts up to k=8 tokens, large verifies them",
-    "routed": "R2R: small writes, a router has large write the tokens that matter",
+    "routed": "R2R: small writes, a router gives tokens to large",
 }
 
 
