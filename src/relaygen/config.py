@@ -40,7 +40,7 @@ class RelayConfig(BaseModel):
     """When the small model is gone: an error, or the large one goes on alone and the trace says degraded."""
     on_large_failure: Literal["error", "small"] = "error"
     """When the large model is gone."""
-    standby: Literal["auto", "warm", "cold"] = "auto"
+    standby: Literal["auto", "warm", "cold"] = "cold"
     """Whether the model that does not write reads along in the background; auto: where that is known to pay."""
     sampling: Sampling = Sampling()
     """temperature, top_k, top_p, min_p, seed."""

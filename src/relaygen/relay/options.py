@@ -30,7 +30,7 @@ class Options:
     repetition_guard: bool = True
     on_small_failure: Literal["error", "large"] = "error"
     on_large_failure: Literal["error", "small"] = "error"
-    standby: Literal["auto", "warm", "cold"] = "auto"
+    standby: Literal["auto", "warm", "cold"] = "cold"
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
