@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
 
 import relaygen
-from relaygen.problems import NANO_TASKS, TRAINED, ProblemSet, Split
+from relaygen.problems import NANO_TASKS, TRAINED, ProblemSet, Split, mark_of
 from train import RECIPES
 
 if __name__ == "__main__":
     count = max(recipe.documents for recipe in RECIPES.values())
     sets = [ProblemSet(task, Split.TRAINING) for task in NANO_TASKS]
-    known = sorted({crc32(problems[i].question.encode()) for problems in sets for i in range(count)})
+    known = sorted({mark_of(problems[i].question) for problems in sets for i in range(count)})
     (Path(relaygen.__file__).parent / TRAINED).write_bytes(np.array(known, "<u4").tobytes())
     print(f"{len(known)} questions")

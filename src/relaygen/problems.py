@@ -22,7 +22,7 @@ from relaygen.errors import MissingExtra, UsageError
 ROOM = 20_000  # problems per task and split
 DRAWS = 50  # seeds that are tried for a problem until its question belongs to the split
 SEEDS = ROOM * DRAWS  # per task and split
-TRAINED = "nano/trained.bin"  # crc32 of the questions that relay-nano was trained on, as little-endian uint32
+TRAINED = "nano/trained.bin"  # marks of the questions that relay-nano was trained on, as little-endian uint32
 CORRECT = 0.99  # reasoning-gym gives a reward; anything below is not a full solution
 BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}")
 
@@ -61,8 +61,8 @@ class Split(StrEnum):
         """Whether the split may ask this: what relay-nano was trained on is training's, a hash divides the rest."""
         if self is Split.TRAINING:
             return True
-        known = crc32(question.encode())
-        return known not in _trained() and known % 2 == (self is Split.EVALUATION)
+        mark = mark_of(question)
+        return mark not in _trained() and mark % 2 == (self is Split.EVALUATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,11 @@ class ProblemSet:
 def problem_sets(task: str, split: Split = Split.EVALUATION) -> list[ProblemSet]:
     """The set of one task, or all of relay-nano's for `nano`, to be taken in turn. Raises as ProblemSet does."""
     return [ProblemSet(name, split) for name in (NANO_TASKS if task == "nano" else [task])]
+
+
+def mark_of(question: str) -> int:
+    """32 bits that stand for a question, by which the splits divide questions among themselves."""
+    return crc32(question.encode())
 
 
 def final_answer(text: str) -> str:

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 import anyio
 from cyclopts import Parameter
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from relaygen.calibration import Calibration, Rule, Settings, Switching
 from relaygen.calibration import calibrate as run
+from relaygen.cli.bars import Bars
 from relaygen.cli.flags import RelayFlags
 from relaygen.errors import UsageError
 from relaygen.profile import load_profile, save_profile
@@ -135,27 +135,6 @@ def calibrate(
     _write_pages(found, report, figures)
     for path in filter(None, (out, report, figures)):
         console.print(f"Wrote {path}", soft_wrap=True)
-
-
-class Bars:
-    """A progress bar with the time left for each stage; nothing where there is no terminal."""
-
-    def __init__(self, console: Console) -> None:
-        columns = TextColumn("{task.description:20}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._tasks: dict[str, TaskID] = {}
-
-    def show(self, stage: str, done: int, total: int) -> None:
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total)
-        self._progress.update(self._tasks[stage], completed=done)
-
-    def __enter__(self) -> Bars:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
 
 
 def _settings(measure: MeasureFlags) -> dict[str, Any]:

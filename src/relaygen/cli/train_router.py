@@ -10,7 +10,7 @@ import anyio
 from cyclopts import Parameter
 from rich.console import Console
 
-from relaygen.cli.calibrate import Bars
+from relaygen.cli.bars import Bars
 from relaygen.cli.flags import RelayFlags
 from relaygen.engines.routed.record import Measured, RouterRecord
 from relaygen.routing import Settings, Shape

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 
 from relaygen.policies.base import Steps, Write
-from relaygen.policies.kinds import at_least
+from relaygen.policies.kinds import at_least, from_0_to_1
 from relaygen.types import LARGE, SMALL, Ending, Role
 from relaygen.until import sentence_end, think_end
 
@@ -26,8 +26,7 @@ class Random:
     name: str = "random"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1:
-            raise ValueError(f"share must be between 0 and 1, not {self.share}")
+        from_0_to_1(share=self.share)
         at_least(0, answer=self.answer)
         at_least(1, max_segment=self.max_segment)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from relaygen.policies.base import Steps, Write
-from relaygen.policies.kinds import at_least
+from relaygen.policies.kinds import at_least, from_0_to_1
 from relaygen.types import LARGE, SMALL, Ending
 from relaygen.until import margin_below, think_end, tokens
 
@@ -23,8 +23,7 @@ class Deferral:
     name: str = "deferral"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1:
-            raise ValueError(f"threshold must be between 0 and 1, not {self.threshold}")
+        from_0_to_1(threshold=self.threshold)
         at_least(1, tokens=self.tokens)
 
     def run(self) -> Steps:

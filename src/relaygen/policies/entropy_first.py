@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from relaygen.policies.base import Commit, Draft, Steps, Write
-from relaygen.policies.kinds import at_least
+from relaygen.policies.kinds import at_least, from_0_to_1
 from relaygen.profile import Profile
 from relaygen.types import LARGE, SMALL, Ending
 from relaygen.until import margin_below, paragraph_end, sentence_end, think_end
@@ -31,8 +31,7 @@ class EntropyFirst:
     def __post_init__(self) -> None:
         if self.step not in ("paragraph", "sentence"):
             raise ValueError(f"step must be paragraph or sentence, not {self.step}")
-        if not 0 <= self.below <= 1:
-            raise ValueError(f"threshold must be between 0 and 1, not {self.threshold}")
+        from_0_to_1(threshold=self.below)
         at_least(1, max_step=self.max_step)
 
     @property

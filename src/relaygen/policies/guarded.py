@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from relaygen.policies.base import Instruction, Steps, Write
-from relaygen.policies.kinds import at_least
+from relaygen.policies.kinds import at_least, from_0_to_1
 from relaygen.policies.relaygen import MAX_SEGMENT, MIN_TOKENS, RelayGen
 from relaygen.profile import Profile
 from relaygen.types import LARGE, SMALL, Ending, Segment
-from relaygen.until import cue, margin_below, think_end
+from relaygen.until import Until, cue, margin_below, think_end
 
 THRESHOLD = 0.5  # for profiles that were made without one
 SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s|\n\s*\n")
@@ -38,8 +38,7 @@ class Guarded:
     name: str = "guarded"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.below <= 1:
-            raise ValueError(f"threshold must be between 0 and 1, not {self.threshold}")
+        from_0_to_1(threshold=self.below)
         at_least(0, min_tokens=self.min_tokens, rewrite=self.rewrite)
         at_least(1, window=self.window, max_segment=self.max_segment)
 
@@ -53,22 +52,22 @@ class Guarded:
 
     def run(self) -> Steps:
         offload = cue(self.profile.cues, match=self.profile.match) | think_end()
+        back = RelayGen(self.profile, chain=self.chain).sentence
+        back = back | margin_below(self.below, window=self.window, drop=True) | think_end()
         min_tokens = self.min_tokens
         while True:
             segment = yield Write(LARGE, until=offload, min_tokens=min_tokens)
             if segment.ending is Ending.THINK_END:
                 break
-            segment = yield from self._offload()
+            segment = yield from self._offload(back)
             if segment.ending is Ending.THINK_END:
                 break
             # Where small did not know how to begin the next sentence, a cue of large's may come at once.
             min_tokens = self.min_tokens if segment.ending is Ending.SENTENCE else 0
         yield Write(self.profile.answerer)  # the answer stage, to the end
 
-    def _offload(self) -> Generator[Instruction, Any, Segment]:
-        """What small writes behind a cue, guarded. Returns the last piece."""
-        back = RelayGen(self.profile, chain=self.chain).sentence
-        back = back | margin_below(self.below, window=self.window, drop=True) | think_end()
+    def _offload(self, back: Until) -> Generator[Instruction, Any, Segment]:
+        """What small writes behind a cue, up to `back`, guarded. Returns the last piece."""
         written, left = "", self.max_segment
         while True:
             segment: Segment = yield Write(SMALL, until=back, max_tokens=left)

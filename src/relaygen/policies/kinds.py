@@ -51,3 +51,10 @@ def at_least(least: int, **options: int) -> None:
     for name, value in options.items():
         if value < least:
             raise ValueError(f"{name} must be at least {least}, not {value}")
+
+
+def from_0_to_1(**options: float) -> None:
+    """Raises ValueError when one of the options is below 0 or above 1."""
+    for name, value in options.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} must be between 0 and 1, not {value}")

@@ -135,7 +135,7 @@ def threshold_for(recall: float, scored: Chances, divergent: NDArray[np.bool_]) 
     """The highest threshold, rounded down, at which at least this share of the divergent positions is found."""
     falling = -np.sort(-scored[divergent])
     lowest = float(falling[math.ceil(recall * len(falling)) - 1])
-    return math.floor(lowest * 1e4) / 1e4
+    return math.floor(lowest * 10.0**DIGITS) / 10.0**DIGITS
 
 
 def measured(threshold: float, scored: Chances, divergent: NDArray[np.bool_]) -> Measured:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 from tests.engines.doubles import OTHER, PROMPT, assert_cancelling_frees, assert_it_ends_where_it_should, written
 
-from relaygen.engines import EngineSettings
 from relaygen.engines.base import Engine, Tally
 from relaygen.engines.onnx import OnnxEngine
 from relaygen.engines.routed import RoutedEngine, Router
@@ -20,8 +18,6 @@ from relaygen.errors import EngineError, UsageError
 from relaygen.types import LARGE, SMALL, Role, Sampling, Token
 
 pytestmark = pytest.mark.anyio
-
-EXACT = EngineSettings(context=256, exact=True)
 
 
 class Rule:
@@ -36,20 +32,6 @@ class Rule:
         assert hidden.shape == (1, self.record.hidden_size)
         self.seen.append((int(tokens[0]), int(logits[0].argmax())))
         return np.array([0.9 if self._rule(len(self.seen) - 1) else 0.1])
-
-
-@pytest.fixture
-async def large(nano_large: Path) -> AsyncIterator[OnnxEngine]:
-    engine = OnnxEngine(nano_large, EXACT)
-    yield engine
-    await engine.aclose()
-
-
-@pytest.fixture
-async def small(nano_small: Path) -> AsyncIterator[OnnxEngine]:
-    engine = OnnxEngine(nano_small, EXACT)
-    yield engine
-    await engine.aclose()
 
 
 def routed(large: OnnxEngine, small: OnnxEngine, rule: Callable[[int], bool], **options: Any) -> OnnxEngine:

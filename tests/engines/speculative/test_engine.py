@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import cast
 
 import pytest
 from tests.engines.doubles import OTHER, PROMPT, assert_cancelling_frees, assert_it_ends_where_it_should, written
 
-from relaygen.engines import EngineSettings
 from relaygen.engines.base import Engine, Tally
 from relaygen.engines.onnx import OnnxEngine
 from relaygen.engines.scripted import ScriptedEngine
@@ -19,22 +16,6 @@ from relaygen.errors import EngineError, UsageError
 from relaygen.types import GREEDY, Sampling, Token
 
 pytestmark = pytest.mark.anyio
-
-EXACT = EngineSettings(context=256, exact=True)
-
-
-@pytest.fixture
-async def large(nano_large: Path) -> AsyncIterator[OnnxEngine]:
-    engine = OnnxEngine(nano_large, EXACT)
-    yield engine
-    await engine.aclose()
-
-
-@pytest.fixture
-async def small(nano_small: Path) -> AsyncIterator[OnnxEngine]:
-    engine = OnnxEngine(nano_small, EXACT)
-    yield engine
-    await engine.aclose()
 
 
 @pytest.fixture(params=["small", "ngram"])
