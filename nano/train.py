@@ -37,7 +37,7 @@ class Recipe:
     kv_heads: int
     ffn: int
     documents: int  # per task
-    steps: int  # at most; the documents may give fewer
+    steps: int  # when the documents are through, they come again
     batch_tokens: int
     lr: float
     muon_lr: float
@@ -48,15 +48,15 @@ class Recipe:
 RECIPES = {
     "large": Recipe(
         layers=6,
-        width=768,
+        width=512,
         heads=8,
         kv_heads=2,
-        ffn=1408,
+        ffn=1536,
         documents=7_000,
-        steps=850,
+        steps=1150,
         batch_tokens=6144,
         lr=1e-3,
-        muon_lr=1.5e-3,
+        muon_lr=2e-3,
         hard_weight=1.0,
     ),
     "small": Recipe(
@@ -110,7 +110,7 @@ def batches(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> list[Batch]:
         chunk = list(_bucketed(rows[start : start + CHUNK], recipe.batch_tokens))
         rng.shuffle(chunk)
         out += chunk
-    return out[: recipe.steps]
+    return [out[i % len(out)] for i in range(recipe.steps)]
 
 
 def _bucketed(rows: list[tuple[list[int], list[float]]], batch_tokens: int) -> Iterator[Batch]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.chunks import Cut, chunked, cut
 
 from relaygen.types import Ending
-from relaygen.until import paragraph_end, sentence_end, think_end
+from relaygen.until import behind_sentence, paragraph_end, sentence_end, think_end
 from relaygen.until.sentence import CLOSERS, ENDERS, FULL_WIDTH
 
 END = sentence_end()
@@ -229,3 +229,18 @@ def test_paragraphs_end_with_a_blank_line(pieces: tuple[str, ...], kept: str) ->
 
 def test_a_line_break_alone_ends_no_paragraph() -> None:
     assert cut(paragraph_end(), ["One.", "\n", "Two.", "", " \n", "x"]).fired is None
+
+
+@pytest.mark.parametrize(
+    ("text", "behind"),
+    [
+        ("So 7 is left", None),
+        ("So 7. Then ", "Then "),
+        ("So 3.14, e.g. this ", None),
+        ('He said "7." Now 8? Thus', "Thus"),
+        ("First\n\nThen", "Then"),
+        ("So 7.", None),
+    ],
+)
+def test_what_stands_behind_the_last_end_of_a_sentence(text: str, behind: str | None) -> None:
+    assert behind_sentence(text) == behind

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,9 @@ from relaygen.policies.kinds import at_least, from_0_to_1
 from relaygen.policies.relaygen import MAX_SEGMENT, MIN_TOKENS, RelayGen
 from relaygen.profile import Profile
 from relaygen.types import LARGE, SMALL, Ending, Segment
-from relaygen.until import Until, cue, margin_below, think_end
+from relaygen.until import Until, behind_sentence, cue, margin_below, think_end
 
 THRESHOLD = 0.5  # for profiles that were made without one
-SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s|\n\s*\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +57,16 @@ class Guarded:
             segment = yield Write(LARGE, until=offload, min_tokens=min_tokens)
             if segment.ending is Ending.THINK_END:
                 break
-            segment = yield from self._offload(back)
+            segment = yield from self._offload(back, segment.why)
             if segment.ending is Ending.THINK_END:
                 break
             # Where small did not know how to begin the next sentence, a cue of large's may come at once.
             min_tokens = self.min_tokens if segment.ending is Ending.SENTENCE else 0
         yield Write(self.profile.answerer)  # the answer stage, to the end
 
-    def _offload(self, back: Until) -> Generator[Instruction, Any, Segment]:
-        """What small writes behind a cue, up to `back`, guarded. Returns the last piece."""
-        written, left = "", self.max_segment
+    def _offload(self, back: Until, behind: str) -> Generator[Instruction, Any, Segment]:
+        """What small writes behind the cue `behind`, up to `back`, guarded. Returns the last piece."""
+        written, left = behind, self.max_segment
         while True:
             segment: Segment = yield Write(SMALL, until=back, max_tokens=left)
             written, left = written + segment.text, left - len(segment.tokens)
@@ -82,5 +80,5 @@ class Guarded:
     def _opens(self, written: str) -> bool:
         """Whether a sentence has ended in this text and what is there of the next one is no easy one, as far as it
         goes: then it is not for small to go on."""
-        *whole, last = SENTENCE_END.split(written + " ")
-        return bool(whole) and not last.lstrip().startswith(tuple(c.rstrip() for c in self.profile.cues))
+        opening = behind_sentence(written + " ")
+        return opening is not None and not opening.lstrip().startswith(tuple(c.rstrip() for c in self.profile.cues))

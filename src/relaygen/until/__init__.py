@@ -3,7 +3,7 @@
 from relaygen.until.base import Condition, Fired, Matcher, Until, View, Watch
 from relaygen.until.chained import chained_end
 from relaygen.until.cue import CueCondition, cue
-from relaygen.until.sentence import SentenceCondition, paragraph_end, sentence_end
+from relaygen.until.sentence import SentenceCondition, behind_sentence, paragraph_end, sentence_end
 from relaygen.until.simple import (
     THINK_END,
     TextCondition,
@@ -26,6 +26,7 @@ __all__ = [
     "Until",
     "View",
     "Watch",
+    "behind_sentence",
     "chained_end",
     "cue",
     "margin_below",

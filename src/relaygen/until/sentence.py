@@ -24,6 +24,7 @@ ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 LIST_NUMBER = re.compile(r"(?:^|\n)[\s>#*(-]*\d{1,3}\Z")
+END = re.compile(rf"[{ENDERS}][{re.escape(CLOSERS)}]*\s|\n\s*\n")
 FACTORIAL = re.compile(rf"(?:[\d)]|{NOT_IN_A_WORD}[A-Za-z])\Z")
 
 Match = Literal["guarded", "substring"]
@@ -37,6 +38,12 @@ def ends_sentence(text: str, at: int) -> bool:
     if text[at] == "!":
         return not FACTORIAL.search(before)
     return not (before.endswith(".") or ABBREVIATION.search(before) or LIST_NUMBER.search(before))
+
+
+def behind_sentence(text: str) -> str | None:
+    """What stands behind the last end of a sentence in `text`; None where no sentence has ended."""
+    ends = [end.end() for end in END.finditer(text) if end[0][0] == "\n" or ends_sentence(text, end.start())]
+    return text[ends[-1] :] if ends else None
 
 
 @dataclass(frozen=True, slots=True)
