@@ -15,7 +15,7 @@ browser:
 	scripts/install-browser
 
 test: $(STAMP)
-	$(BIN)/pytest --cov
+	$(BIN)/pytest --cov --numprocesses auto --dist loadfile
 
 test-clients: $(STAMP)
 	scripts/test-clients

@@ -2,7 +2,8 @@
 
     python nano/unquantize.py src/relaygen/nano/large work/large-fp32
 
-The shipped model rounds activations to int8 too, so it is no measure for servers that compute in floats; this one is.
+Of the shipped pair, small rounds activations to int8 too, so it is no measure for servers that compute in floats; this
+one is.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.chunks import chunked
 from tests.chunks import cut as cut_pieces
@@ -73,6 +73,7 @@ def test_whatever_the_tokens_the_next_sentence_is_no_easy_one(pieces: list[bytes
         assert not re.match(r"Now,|To begin,|Thus(?![\w'’-])", behind)
 
 
+@example([b"\n\n", " \n\n To begin, é. \n".encode(), b"\n", b" It is 3.14."])
 @given(chunked(TEXTS))
 def test_it_ends_where_a_sentence_ends(pieces: list[bytes]) -> None:
     pieces = [piece for piece in pieces if piece]

@@ -43,22 +43,25 @@ class ChainedSentence:
         self._opening, self._behind = "", 0
 
     def see(self, view: View) -> Fired | None:
-        if self._waiting:
-            self._opening, self._behind = self._opening + view.new, self._behind + 1
-        else:
-            fired = self._sentence.see(view)
-            if fired is None:
-                return None
-            self._waiting, self._behind = True, fired.give_back
-            self._opening = view.new if fired.give_back else ""
-        return self._decide(view.special)
+        if not self._waiting:
+            return self._end(view)
+        self._opening, self._behind = self._opening + view.new, self._behind + 1
+        return self._decide(view)
 
-    def _decide(self, special: bool) -> Fired | None:
+    def _end(self, view: View) -> Fired | None:
+        fired = self._sentence.see(view)
+        if fired is None:
+            return None
+        self._waiting, self._behind = True, fired.give_back
+        self._opening = view.new if fired.give_back else ""
+        return self._decide(view)
+
+    def _decide(self, view: View) -> Fired | None:
         opening = self._opening.lstrip()
         if any(_opens(opening, cue) for cue in self._cues):
             self._waiting, self._sentence = False, GuardedSentence()
-            return None
-        if not special and any(cue.startswith(opening) for cue in self._cues):
+            return self._end(view)  # the token that completes the cue may end the sentence too
+        if not view.special and any(cue.startswith(opening) for cue in self._cues):
             return None
         return Fired(Ending.SENTENCE, "ender", self._behind)
 
