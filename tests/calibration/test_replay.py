@@ -62,12 +62,12 @@ def test_sites_give_the_segments_of_the_policy(
 
 
 @given(text=texts, cues=cue_sets, tokenizer=st.sampled_from([byte_tokenizer, merging_tokenizer, crossing_tokenizer]))
+@example(text="check Thus. check? Thus ", cues=["check"], tokenizer=byte_tokenizer)
 @settings(max_examples=300)
 def test_sites_give_the_segments_of_chained_sentences_too(
     text: str, cues: list[str], tokenizer: Callable[[], Tokenizer]
 ) -> None:
-    line = text.replace("\n", " ")  # a blank line right behind a cue is all that they see differently
-    script, switching = transcript(thought(line), tokenizer=tokenizer()), Switching(chain=True, min_tokens=2)
+    script, switching = transcript(thought(text), tokenizer=tokenizer()), Switching(chain=True, min_tokens=2)
     pieces = replay(switching.policy(cues), script)
     expected = [(p.start, p.end) for p in pieces if p.role is SMALL and p.thinking]
     found = Sites(script, script.reasoning_length, CUES, switching).offloads({CUES.index(cue) for cue in cues})

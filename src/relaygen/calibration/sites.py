@@ -1,8 +1,7 @@
 """Every place of a trace where a cue would fire, found once, so that thousands of cue sets can be tried.
 
 With whole words or substrings alike, a set of cues fires at the first place where one of them alone would. That makes
-the segments of any set a matter of merging lists. `replay` is the definition; property tests hold the two together
-(with chained sentences, but for a blank line right behind a cue).
+the segments of any set a matter of merging lists. `replay` is the definition; property tests hold the two together.
 """
 
 from __future__ import annotations
@@ -88,7 +87,8 @@ class Sites:
             onward = min((openings[number] for number in chosen if number in openings), default=None)
             if onward is None:
                 return self._length if self._undecided(end, chosen) else end
-            end, whole = self._sentence(onward) if onward < limit else (limit, False)
+            # From the token that made the cue certain: it may end the sentence too.
+            end, whole = self._sentence(onward - 1) if onward < limit else (limit, False)
         return min(end, limit)
 
     def _undecided(self, at: int, chosen: Collection[int]) -> bool:
