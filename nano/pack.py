@@ -1,14 +1,11 @@
 """Stores an fp32 ONNX model's matrices as 8-bit integers, in a graph that still computes in floats.
 
-    python nano/pack.py work/large-fp32 src/relaygen/nano/large
-
 ONNX Runtime multiplies the integers by their scales once, when it loads the model, and sees plain matrices from there
 on. So the file has a quarter of the size, while a decode step reads as many bytes as that of an unquantised model.
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from pathlib import Path
 
@@ -19,7 +16,7 @@ from onnx import helper, numpy_helper
 
 Array = npt.NDArray[np.float32]
 BLOCK = 128  # values of a column that share a scale
-INTEGERS, SCALES, BLOCKS, SHAPE = ".int8", ".scales", ".blocks", ".shape"
+INTEGERS, SCALES, FLOATS, BLOCKS, SHAPE = ".int8", ".scales", ".floats", ".blocks", ".shape"
 
 
 def pack(folder: Path, out: Path) -> None:
@@ -27,14 +24,20 @@ def pack(folder: Path, out: Path) -> None:
     model = onnx.load(str(folder / "model.onnx"))
     raw = {tensor.name: tensor for tensor in model.graph.initializer}
     matrices = {name for node in model.graph.node for name in node.input if _is_matrix(node, raw.get(name))}
-    kept = [tensor for tensor in model.graph.initializer if tensor.name not in matrices]
+    tensors = [tensor for tensor in model.graph.initializer if tensor.name not in matrices]
     nodes = list(model.graph.node)
     for name in sorted(matrices):
-        tensors, making = _packed(name, numpy_helper.to_array(raw[name]))
-        kept, nodes = kept + tensors, making + nodes
-    del model.graph.initializer[:], model.graph.node[:]
-    model.graph.initializer.extend(kept)
+        stored, making = _packed(name, numpy_helper.to_array(raw[name]))
+        tensors, nodes = tensors + stored, making + nodes
+    del model.graph.node[:]
     model.graph.node.extend(nodes)
+    write(model, tensors, folder, out)
+
+
+def write(model: onnx.ModelProto, tensors: list[onnx.TensorProto], folder: Path, out: Path) -> None:
+    """Writes `model`, with these tensors only, to `out`, and beside it what stands beside the model in `folder`."""
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(tensors)
     shutil.copytree(folder, out, ignore=shutil.ignore_patterns("model.onnx*"), dirs_exist_ok=True)
     onnx.save_model(model, str(out / "model.onnx"), save_as_external_data=True, location="model.onnx.data")
 
@@ -56,16 +59,8 @@ def _packed(name: str, matrix: Array) -> tuple[list[onnx.TensorProto], list[onnx
     integers = np.round(blocks / np.where(scales, scales, 1)).astype(np.int8)
     tensors = {INTEGERS: integers, SCALES: scales.astype(np.float32), SHAPE: np.array(matrix.shape, np.int64)}
     nodes = [
-        helper.make_node("Cast", [name + INTEGERS], [name + ".floats"], to=onnx.TensorProto.FLOAT),
-        helper.make_node("Mul", [name + ".floats", name + SCALES], [name + BLOCKS]),
+        helper.make_node("Cast", [name + INTEGERS], [name + FLOATS], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Mul", [name + FLOATS, name + SCALES], [name + BLOCKS]),
         helper.make_node("Reshape", [name + BLOCKS, name + SHAPE], [name]),
     ]
     return [numpy_helper.from_array(value, name + suffix) for suffix, value in tensors.items()], nodes
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("out", type=Path)
-    args = parser.parse_args()
-    pack(args.folder, args.out)

@@ -20,9 +20,8 @@ import onnx
 from onnx import numpy_helper
 from safetensors.numpy import save_file
 
-from pack import INTEGERS, unpack
+from pack import INTEGERS, Array, unpack
 
-Array = npt.NDArray[np.float32]
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 NORMS = {

@@ -9,13 +9,13 @@ one is.
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from pack import write
 from restore import dequantize
 
 
@@ -32,11 +32,7 @@ def unquantize(folder: Path, out: Path) -> None:
             model.graph.node[i].CopyFrom(
                 helper.make_node("MatMul", [node.input[0], matrix.name], list(node.output), node.name)
             )
-    kept = [tensor for tensor in model.graph.initializer if tensor.name not in used]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
-    shutil.copytree(folder, out, ignore=shutil.ignore_patterns("model.onnx*"), dirs_exist_ok=True)
-    onnx.save_model(model, str(out / "model.onnx"), save_as_external_data=True, location="model.onnx.data")
+    write(model, [tensor for tensor in model.graph.initializer if tensor.name not in used], folder, out)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def stored(folder: Path) -> dict[str, np.ndarray]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
-def test_a_matrix_is_stored_in_8_bits(packed: Path, matrix: np.ndarray) -> None:
+def test_a_matrix_is_stored_in_8_bits(packed: Path) -> None:
     raw = stored(packed)
     assert raw["w" + INTEGERS].dtype == np.int8
     assert "w" not in raw
